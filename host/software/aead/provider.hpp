@@ -1,0 +1,63 @@
+// AeadProvider: AES-GCM over bursts. One virtual call per burst.
+//
+// Providers: ipsec_mb (fast), openssl (portable, and the oracle). Each passes the same tests.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "linecrypt/result.hpp"
+
+namespace linecrypt::software {
+
+inline constexpr std::size_t aead_tag_size = 16;
+inline constexpr std::size_t aead_iv_size = 12;
+
+// One message. The associated data is aad_head followed by aad_tail, so that headers that do not lie together on the
+// wire (ESN's high half, VLAN tags outside the SecTAG's protection) need no copy of the payload. GMAC is length == 0.
+// `in` and `out` are equal or do not overlap.
+struct AeadOp {
+  const void* key = nullptr;  // a context made by expand()
+  std::uint8_t iv[aead_iv_size] = {};
+  bool good = false;                  // open: the tag matched. On false, `out` is zero over `length`
+  std::uint32_t aad_head_length = 0;  // at most 64
+  std::uint32_t aad_tail_length = 0;
+  std::uint32_t length = 0;
+  const std::uint8_t* aad_head = nullptr;
+  const std::uint8_t* aad_tail = nullptr;
+  const std::uint8_t* in = nullptr;
+  std::uint8_t* out = nullptr;
+  std::uint8_t* tag = nullptr;  // 16 bytes: written by seal, read by open (compared in constant time)
+};
+
+class AeadProvider {
+ public:
+  virtual ~AeadProvider() = default;
+
+  // "ipsec-mb 1.3.0 (avx512)", "openssl 3.0.17".
+  [[nodiscard]] virtual std::string_view name() const noexcept = 0;
+  // Bytes and alignment of a key context. Contexts hold round keys and powers of H: keep them in a KeyArena.
+  [[nodiscard]] virtual std::size_t context_size() const noexcept = 0;
+  [[nodiscard]] virtual std::size_t context_alignment() const noexcept = 0;
+
+  // Expands a key of 16, 24 or 32 bytes into `context`. Control thread.
+  virtual Result<void> expand(std::span<const std::uint8_t> key, void* context) = 0;
+  // Releases what expand() took beyond the context and cleanses it. Control thread, no user left.
+  virtual void destroy(void* context) noexcept = 0;
+
+  // Any one thread per context at a time. Ops of one burst may use different contexts and key sizes.
+  virtual void seal(std::span<AeadOp> ops) noexcept = 0;
+  virtual void open(std::span<AeadOp> ops) noexcept = 0;
+};
+
+enum class ProviderChoice : std::uint8_t { automatic, ipsec_mb, openssl };
+
+// automatic: ipsec_mb where this CPU has AES-NI and PCLMULQDQ, else openssl. A forced one that this CPU cannot run is
+// an error.
+Result<std::unique_ptr<AeadProvider>> make_provider(ProviderChoice choice);
+
+}  // namespace linecrypt::software

@@ -1,0 +1,65 @@
+// Spd: the security policy database (RFC 4301 4.4.1), compiled from policies into one immutable ordered list per
+// direction.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "linecrypt/counters.hpp"
+#include "linecrypt/policy.hpp"
+#include "linecrypt/result.hpp"
+
+namespace linecrypt::tables {
+
+inline constexpr std::uint32_t no_tunnel = 0xffffffff;
+
+// One policy at run time. `tunnel` indexes the caller's tunnels.
+struct PolicyEntry {
+  Policy policy;
+  std::uint32_t tunnel = no_tunnel;
+  // True once an SA of it carried a packet: a policy of request is require from then on, for good. Set by the worker.
+  std::atomic<bool> sealed{false};
+  // Of the one worker.
+  Counter outbound_packets;
+  Counter outbound_bytes;
+  Counter inbound_packets;
+  Counter inbound_bytes;
+  Counter request_clear;
+  Counter discarded;
+};
+
+// What the policy says of one packet.
+struct PolicyMatch {
+  PolicyEntry* entry = nullptr;  // none: default discard
+  bool may_pass_clear = false;   // protect by request, not sealed: clear may pass while there is no SA
+};
+
+class Spd {
+ public:
+  // Selectors list x list were expanded by the configuration. Order: priority, then position.
+  // An error names a policy whose tunnel is unknown (resolve says so with no_tunnel).
+  static Result<std::unique_ptr<Spd>> build(std::vector<Policy> policies, const std::vector<std::string>& tunnel_names);
+
+  // Worker. The first policy with a selector that matches. The key's local side is the clear side.
+  [[nodiscard]] PolicyMatch outbound(const TrafficKey& key) const noexcept;
+  // Clear traffic from the black side.
+  [[nodiscard]] PolicyMatch inbound(const TrafficKey& key) const noexcept;
+  [[nodiscard]] std::span<const std::unique_ptr<PolicyEntry>> entries() const noexcept { return entries_; }
+
+ private:
+  struct Rule {
+    Selector selector;
+    PolicyEntry* entry;
+  };
+  [[nodiscard]] static const Rule* first_match(std::span<const Rule> rules, const TrafficKey& key) noexcept;
+
+  std::vector<std::unique_ptr<PolicyEntry>> entries_;
+  std::vector<Rule> rules_v4_;
+  std::vector<Rule> rules_v6_;
+};
+
+}  // namespace linecrypt::tables
