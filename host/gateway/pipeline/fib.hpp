@@ -1,0 +1,61 @@
+// Fib: addresses, routes and neighbours as one immutable snapshot. The control thread builds a new one (from rtnetlink
+// or the configuration) and publishes it; the worker reads.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "host/gateway/pipeline/frame.hpp"
+#include "linecrypt/address.hpp"
+
+namespace linecrypt::gateway {
+
+struct FibRoute {
+  Prefix destination;
+  PortIndex port = no_port;
+  std::optional<IpAddress> via;  // none: on link
+  std::uint32_t metric = 0;
+};
+struct FibNeighbour {
+  PortIndex port = no_port;
+  IpAddress address;
+  MacAddress mac;
+};
+struct FibAddress {
+  PortIndex port = no_port;
+  IpAddress address;
+  std::uint8_t prefix_length = 32;
+};
+struct FibInput {
+  std::vector<FibRoute> routes;
+  std::vector<FibNeighbour> neighbours;
+  std::vector<FibAddress> addresses;  // each also gives an on-link route
+};
+
+struct NextHop {
+  PortIndex port = no_port;  // no_port: no route
+  IpAddress address;         // to resolve: the gateway, or the destination itself
+};
+
+class Fib {
+ public:
+  static std::unique_ptr<const Fib> build(const FibInput& input);
+  // Longest prefix, then lowest metric. `destination`: 4 or 16 bytes. Worker; no allocation.
+  [[nodiscard]] NextHop route(Family family, const std::uint8_t* destination) const noexcept;
+  // Null while unresolved.
+  [[nodiscard]] const MacAddress* neighbour(PortIndex port, const IpAddress& address) const noexcept;
+  // The port that owns this unicast address; no_port if none.
+  [[nodiscard]] PortIndex owner(Family family, const std::uint8_t* address) const noexcept;
+  // The port's own first address of the family (for ICMP from the clear side); null if none.
+  [[nodiscard]] const IpAddress* first_address(PortIndex port, Family family) const noexcept;
+  ~Fib();
+
+ private:
+  Fib();
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace linecrypt::gateway
