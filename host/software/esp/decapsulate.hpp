@@ -1,0 +1,16 @@
+// ESP ingress: ESP -> clear IP packet (RFC 4303 3.4). See host/software/work.hpp for the shape.
+#pragma once
+
+#include "host/software/aead/provider.hpp"
+#include "host/software/esp/context.hpp"
+#include "host/software/events.hpp"
+#include "host/software/work.hpp"
+
+namespace linecrypt::software::esp {
+
+// pending: `op` is filled, go on. Else the job's verdict.
+Verdict prepare_decapsulate(Work& work, AeadOp& op, Events& events) noexcept;
+// The final verdict.
+Verdict finish_decapsulate(Work& work, const AeadOp& op, Events& events) noexcept;
+
+}  // namespace linecrypt::software::esp

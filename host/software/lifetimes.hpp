@@ -1,0 +1,43 @@
+// Lifetimes in packets and bytes (RFC 4301 4.4.2.1). Seconds are the control thread's (Expire).
+#pragma once
+
+#include <cstdint>
+
+#include "host/software/events.hpp"
+#include "linecrypt/sa_slot.hpp"
+
+namespace linecrypt::software {
+
+// Counts one accepted packet of `bytes` (as LifetimeLimit::bytes). The packet that reaches a hard limit still passes;
+// the SA stops behind it. False: the SA had stopped before; nothing was counted but the drop, and the verdict is
+// hard_expired.
+//
+// Egress: call it right after take_number(), which has refused a stopped SA already.
+// Ingress: call it only after the tag is good and the replay window said fresh, and before the window moves.
+[[nodiscard]] inline bool account(SaSlot& slot, std::uint64_t bytes, Events& events) noexcept {
+  // 1. A burst may hold packets behind the one that reached the limit.
+  if (slot.expired.load(std::memory_order_relaxed)) {
+    slot.counters.exhausted.add();
+    return false;
+  }
+  // 2. Count.
+  slot.counters.packets.add();
+  slot.counters.bytes.add(bytes);
+  const std::uint64_t packets = slot.counters.packets.get();
+  const std::uint64_t total = slot.counters.bytes.get();
+  const auto reached = [&](const LifetimeLimit& limit) {
+    return (limit.packets != 0 && packets >= limit.packets) || (limit.bytes != 0 && total >= limit.bytes);
+  };
+  // 3. Soft: said once. Hard: the SA stops.
+  if (!slot.soft_reported && reached(slot.lifetime.soft)) {
+    slot.soft_reported = true;
+    events.raise(slot, EventKind::soft_lifetime);
+  }
+  if (reached(slot.lifetime.hard)) {
+    slot.expired.store(true, std::memory_order_relaxed);
+    events.raise(slot, EventKind::hard_lifetime);
+  }
+  return true;
+}
+
+}  // namespace linecrypt::software

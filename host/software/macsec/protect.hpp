@@ -1,0 +1,16 @@
+// MACsec egress: Ethernet frame -> frame with SecTAG and ICV (IEEE 802.1AE-2018 10.5). See host/software/work.hpp for the shape.
+#pragma once
+
+#include "host/software/aead/provider.hpp"
+#include "host/software/macsec/context.hpp"
+#include "host/software/events.hpp"
+#include "host/software/work.hpp"
+
+namespace linecrypt::software::macsec {
+
+// pending: `op` is filled, go on. Else the job's verdict.
+Verdict prepare_protect(Work& work, AeadOp& op, Events& events) noexcept;
+// The final verdict.
+Verdict finish_protect(Work& work, const AeadOp& op, Events& events) noexcept;
+
+}  // namespace linecrypt::software::macsec

@@ -1,0 +1,16 @@
+// MACsec ingress: frame with SecTAG -> Ethernet frame (IEEE 802.1AE-2018 10.6). See host/software/work.hpp for the shape.
+#pragma once
+
+#include "host/software/aead/provider.hpp"
+#include "host/software/macsec/context.hpp"
+#include "host/software/events.hpp"
+#include "host/software/work.hpp"
+
+namespace linecrypt::software::macsec {
+
+// pending: `op` is filled, go on. Else the job's verdict.
+Verdict prepare_validate(Work& work, AeadOp& op, Events& events) noexcept;
+// The final verdict.
+Verdict finish_validate(Work& work, const AeadOp& op, Events& events) noexcept;
+
+}  // namespace linecrypt::software::macsec

@@ -1,0 +1,74 @@
+// Egress numbers: the one place in the software engine where a GCM nonce's number is taken. ESP and MACsec use it.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "host/software/events.hpp"
+#include "linecrypt/lease.hpp"
+#include "linecrypt/sa_slot.hpp"
+#include "linecrypt/verdict.hpp"
+
+namespace linecrypt::software {
+
+// The last number of a space. Lease::end is exclusive, so the very last 64-bit number is never lent.
+inline constexpr std::uint64_t number_last_32bit = 0xffffffffU;
+inline constexpr std::uint64_t number_last_64bit = ~std::uint64_t{0} - 1;
+
+// Starts the slot on `lease`. Numbers never go back: what an earlier lease has used stays used.
+inline void start_lease(SaSlot& slot, Lease lease) noexcept {
+  const std::uint64_t begin = std::max(lease.begin, slot.next_number.load(std::memory_order_relaxed));
+  slot.next_number.store(begin, std::memory_order_relaxed);
+  slot.lease_end.store(lease.end, std::memory_order_relaxed);
+  slot.lease_low_mark = lease.begin + lease.size() / 2;
+  slot.lease_low_reported = false;
+}
+
+// Takes the next egress number of a live SA into `number`; `last` is the last number of its space. The number is spent
+// once taken, whatever becomes of the packet: call it when nothing but the encryption is left to do.
+// False: `verdict` says why, the drop is counted at the SA and the event raised.
+//
+// 1. An SA past its hard lifetime takes no number.
+// 2. At the end of the lease, go on with the one in the mailbox; without one, stop: never guess, never wrap.
+// 3. At the end of the number space, stop for good (RFC 4303 3.3.3; IEEE 802.1AE-2018 10.5.2).
+// 4. Take it. At half of the lease, ask for the next.
+[[nodiscard]] inline bool take_number(SaSlot& slot, std::uint64_t last, Events& events, std::uint64_t& number,
+                                      Verdict& verdict) noexcept {
+  // 1.
+  if (slot.expired.load(std::memory_order_relaxed)) {
+    slot.counters.exhausted.add();
+    verdict = Verdict::hard_expired;
+    return false;
+  }
+  // 2.
+  std::uint64_t next = slot.next_number.load(std::memory_order_relaxed);
+  if (next >= slot.lease_end.load(std::memory_order_relaxed) && next <= last) {
+    if (Lease lease; slot.mailbox.take(lease)) {
+      start_lease(slot, lease);
+      next = slot.next_number.load(std::memory_order_relaxed);
+    }
+    if (next >= slot.lease_end.load(std::memory_order_relaxed) && next <= last) {
+      events.raise(slot, EventKind::lease_exhausted);
+      slot.counters.exhausted.add();
+      verdict = Verdict::lease_exhausted;
+      return false;
+    }
+  }
+  // 3.
+  if (next > last) {
+    events.raise(slot, EventKind::number_exhausted);
+    slot.counters.exhausted.add();
+    verdict = Verdict::number_exhausted;
+    return false;
+  }
+  // 4.
+  number = next;
+  slot.next_number.store(next + 1, std::memory_order_relaxed);
+  if (next >= slot.lease_low_mark && !slot.lease_low_reported) {
+    slot.lease_low_reported = true;
+    events.raise(slot, EventKind::lease_low);
+  }
+  return true;
+}
+
+}  // namespace linecrypt::software
