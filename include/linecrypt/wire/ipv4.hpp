@@ -1,0 +1,51 @@
+// IPv4 (RFC 791): offsets, limits and the few writes that keep the header checksum right.
+#pragma once
+
+#include <cstdint>
+
+#include "linecrypt/wire/checksum.hpp"
+#include "linecrypt/wire/endian.hpp"
+
+namespace linecrypt::wire {
+
+inline constexpr std::uint32_t ipv4_size = 20;      // without options
+inline constexpr std::uint32_t ipv4_size_max = 60;  // with options
+inline constexpr std::uint32_t ipv4_total_max = 65535;
+
+inline constexpr std::uint32_t ipv4_tos = 1;
+inline constexpr std::uint32_t ipv4_total_length = 2;
+inline constexpr std::uint32_t ipv4_identification = 4;
+inline constexpr std::uint32_t ipv4_fragment = 6;  // flags and offset
+inline constexpr std::uint32_t ipv4_ttl = 8;
+inline constexpr std::uint32_t ipv4_protocol = 9;
+inline constexpr std::uint32_t ipv4_checksum = 10;
+inline constexpr std::uint32_t ipv4_source = 12;
+inline constexpr std::uint32_t ipv4_destination = 16;
+
+inline constexpr std::uint16_t ipv4_flag_df = 0x4000;
+inline constexpr std::uint16_t ipv4_flag_mf = 0x2000;
+inline constexpr std::uint16_t ipv4_offset_mask = 0x1fff;
+
+// Writes the header checksum anew.
+inline void ipv4_set_checksum(std::uint8_t* header, std::uint32_t header_length) noexcept {
+  store16(header + ipv4_checksum, 0);
+  store16(header + ipv4_checksum, checksum(header, header_length));
+}
+
+// Writes one 16-bit field at an even offset and follows with the checksum, so that a wrong one stays wrong.
+inline void ipv4_rewrite16(std::uint8_t* header, std::uint32_t offset, std::uint16_t value) noexcept {
+  const std::uint16_t before = load16(header + offset);
+  store16(header + offset, value);
+  store16(header + ipv4_checksum, checksum_update(load16(header + ipv4_checksum), before, value));
+}
+
+inline void ipv4_rewrite_tos(std::uint8_t* header, std::uint8_t tos) noexcept {
+  ipv4_rewrite16(header, 0, static_cast<std::uint16_t>(header[0] << 8U | tos));
+}
+
+// Precondition: TTL is not 0.
+inline void ipv4_decrement_ttl(std::uint8_t* header) noexcept {
+  ipv4_rewrite16(header, ipv4_ttl, static_cast<std::uint16_t>(load16(header + ipv4_ttl) - 0x100U));
+}
+
+}  // namespace linecrypt::wire
