@@ -44,6 +44,7 @@ namespace linecrypt {
   X(policy_clear_inbound, true, "clear traffic that an inbound policy protects")                                     \
   X(selector_mismatch, true, "inner packet outside its SA's selectors (RFC 4301 5.2)")                               \
   X(exemption_refused, true, "looked like an exemption but missed one of its conditions")                            \
+  X(foreign_source, true, "frame from a companion TAP whose source is not the port's own")                           \
   /* SA */                                                                                                           \
   X(no_sa, true, "the policy protects and there is no SA")                                                           \
   X(stale_sa, true, "SA id of an earlier generation")                                                                \

@@ -1,9 +1,9 @@
 // Pipeline: what the gateway does with a frame, free of DPDK: it runs over mbufs in linecryptd, over a file in
 // `linecryptctl pcap`, over plain memory in tests.
 //
-//   clear wire  -> inbound checks -> SPD outbound -> ESP encapsulate -> route of the outer header -> MACsec protect ->
-//   black wire black wire  -> MACsec validate -> exemptions, own address -> ESP decapsulate -> selectors -> route ->
-//   clear wire companion   -> exemptions or SPD outbound -> (ESP) -> MACsec protect -> its own port's wire
+//   clear wire -> checks -> SPD outbound -> route of the outer header -> ESP encapsulate -> MACsec protect -> black
+//   wire black wire -> MACsec validate -> exemptions, own address -> ESP decapsulate -> SPD inbound -> route -> clear
+//   wire companion  -> exemptions or SPD outbound -> (ESP encapsulate) -> MACsec protect -> its own port's wire
 //
 // One worker thread per pipeline. Bursts in, bursts out; every frame ends under exactly one verdict, counted on the
 // port it came in.
@@ -61,10 +61,17 @@ struct TunnelState {
   std::uint16_t udp_destination_port = 4500;
   std::uint32_t path_mtu = 0;  // configured; 0: the outgoing port's
   std::uint32_t keepalive_seconds = 0;
-  std::atomic<std::uint32_t> learnt_mtu{0};  // from authenticated enough ICMP; 0: none
+  std::atomic<std::uint32_t> learnt_mtu{0};  // worker's: from black-side ICMP, forgotten after a while; 0: none
   std::uint32_t overhead_fixed = 0;          // bytes that ESP adds before padding
   std::atomic<std::uint64_t> egress_sa{0};   // generation << 32 | index; 0: none
+  std::atomic<std::uint32_t> egress_spi{0};  // of that SA; what black-side ICMP must quote to be believed. 0: none
   std::uint64_t last_sent_ns = 0;            // worker's, for keepalives
+
+  // Control thread: the SA that carries the tunnel from now on; an invalid id for none.
+  void carry_with(SaId id, std::uint32_t spi) noexcept {
+    egress_spi.store(id.valid() ? spi : 0, std::memory_order_relaxed);
+    egress_sa.store(id.valid() ? std::uint64_t{id.generation} << 32U | id.index : 0, std::memory_order_release);
+  }
 };
 
 struct PipelineSetup {
