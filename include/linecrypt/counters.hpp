@@ -25,17 +25,19 @@ class Counter {
 // What an engine counts for one SA. MACsec's names (IEEE 802.1AE-2018 10.7.9, 10.7.18) are made from these by
 // host/macsec.
 struct SaCounters {
-  Counter packets;    // accepted (ingress) or protected (egress)
-  Counter bytes;      // their inner bytes, as LifetimeLimit::bytes
-  Counter unchecked;  // MACsec: delivered without validation
-  Counter delayed;    // MACsec: accepted below the lowest PN while replay protection is off
-  Counter invalid;    // MACsec check: ICV bad, delivered (C clear)
-  Counter late;       // replay_late
-  Counter duplicate;  // replay_duplicate
-  Counter bad_icv;    // esp_bad_icv, macsec_not_valid
-  Counter mismatch;   // selector_mismatch, esp_outer_mismatch
-  Counter malformed;  // bad padding, next header, inner packet
-  Counter exhausted;  // egress: lease_exhausted, number_exhausted, hard_expired
+  Counter packets;          // accepted (ingress) or protected (egress)
+  Counter bytes;            // their inner bytes, as LifetimeLimit::bytes
+  Counter unchecked;        // MACsec: delivered without validation
+  Counter delayed;          // MACsec: accepted below the lowest PN while replay protection is off
+  Counter invalid;          // MACsec check: ICV bad, delivered (C clear)
+  Counter validated_bytes;  // MACsec ingress: user data that went through the integrity check, not encrypted
+  Counter decrypted_bytes;  // MACsec ingress: user data that was decrypted; both count failures too (10.6.3)
+  Counter late;             // replay_late
+  Counter duplicate;        // replay_duplicate
+  Counter bad_icv;          // esp_bad_icv, macsec_not_valid
+  Counter mismatch;         // selector_mismatch, esp_outer_mismatch
+  Counter malformed;        // bad padding, next header, inner packet
+  Counter exhausted;        // egress: lease_exhausted, number_exhausted, hard_expired
 };
 
 // One count per verdict, of one worker.

@@ -1,9 +1,10 @@
-// MACsec egress: Ethernet frame -> frame with SecTAG and ICV (IEEE 802.1AE-2018 10.5). See host/software/work.hpp for the shape.
+// MACsec egress: Ethernet frame -> frame with SecTAG and ICV (IEEE 802.1AE-2018 10.5). See host/software/work.hpp for
+// the shape.
 #pragma once
 
 #include "host/software/aead/provider.hpp"
-#include "host/software/macsec/context.hpp"
 #include "host/software/events.hpp"
+#include "host/software/macsec/context.hpp"
 #include "host/software/work.hpp"
 
 namespace linecrypt::software::macsec {

@@ -1,9 +1,10 @@
-// MACsec ingress: frame with SecTAG -> Ethernet frame (IEEE 802.1AE-2018 10.6). See host/software/work.hpp for the shape.
+// MACsec ingress: frame with SecTAG -> Ethernet frame (IEEE 802.1AE-2018 10.6). See host/software/work.hpp for the
+// shape.
 #pragma once
 
 #include "host/software/aead/provider.hpp"
-#include "host/software/macsec/context.hpp"
 #include "host/software/events.hpp"
+#include "host/software/macsec/context.hpp"
 #include "host/software/work.hpp"
 
 namespace linecrypt::software::macsec {

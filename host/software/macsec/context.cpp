@@ -1,0 +1,79 @@
+#include "host/software/macsec/context.hpp"
+
+#include <fmt/format.h>
+
+#include <new>
+
+#include "host/software/macsec/sa_context.hpp"
+
+namespace linecrypt::software::macsec {
+namespace {
+
+// 802.1X-2020 9.8: a key server replaces a SAK from here on.
+constexpr std::uint64_t pn_soft_limit_default = 0xc0000000U;
+constexpr std::uint64_t pn_soft_limit_default_xpn = 0xc000000000000000U;
+
+void fill_iv_base(const MacsecSa& sa, Context& context) noexcept {
+  std::uint8_t* const base = context.iv_base.data();
+  if (!context.xpn) {
+    wire::store64(base, sa.sci.value());
+    wire::store32(base + 8, 0);
+    return;
+  }
+  std::memcpy(base, sa.salt.bytes().data(), aead_iv_size);
+  wire::store32(base, wire::load32(base) ^ sa.ssci);
+}
+
+}  // namespace
+
+std::size_t context_size() {
+  return sizeof(Context);
+}
+
+// check() has passed. What is refused here is what only frames of this engine would break.
+Result<void> make_context(const MacsecSa& sa, void* memory) {
+  const MacsecSecY& secy = sa.secy;
+  const bool egress = sa.direction == Direction::egress;
+  // A receiver takes port 0 from the SCB bit (9.5); another port would give it another IV.
+  if (egress && secy.sci_encoding == SciEncoding::scb && sa.sci.port != wire::sci_port_scb)
+    return Error{fmt::format("sci: port {} with scb, allowed: port 0 with scb (IEEE 802.1AE-2018 9.5)", sa.sci.port)};
+  if (sa.sci.value() == wire::sci_unspecified)
+    return Error{"sci: ff:ff:ff:ff:ff:ff/65535 is reserved, allowed: any other (IEEE 802.1AE-2018 9.9)"};
+
+  auto* context = new (memory) Context;
+  context->xpn = is_xpn(secy.suite);
+  fill_iv_base(sa, *context);
+  context->tag_size = wire::sectag_size_of(secy.sci_encoding);
+  wire::build_sectag(context->tag.data(), secy.sci_encoding, secy.encrypt, sa.an, 0, 0, sa.sci.value());
+  context->clear_tags = wire::ClearTags(secy.clear_tags);
+  context->sci = sa.sci.value();
+  context->confidentiality_offset = secy.confidentiality_offset;
+  context->replay_window = secy.replay_window;
+  context->an = sa.an;
+  context->encrypt = secy.encrypt;
+  context->source_is_sci = secy.sci_encoding == SciEncoding::end_station || secy.sci_encoding == SciEncoding::scb;
+  context->replay_protect = secy.replay_protect;
+  context->validate = secy.validate;
+  context->pn_soft_limit = secy.pn_soft_limit != 0 ? secy.pn_soft_limit
+                           : context->xpn          ? pn_soft_limit_default_xpn
+                                                   : pn_soft_limit_default;
+  context->lowest_pn.store(sa.lowest_pn, std::memory_order_relaxed);
+  return {};
+}
+
+void set_key(void* context, void* key) noexcept {
+  static_cast<Context*>(context)->key = key;
+}
+
+void destroy_context(void* memory) noexcept {
+  static_cast<Context*>(memory)->~Context();
+  cleanse(memory, sizeof(Context));
+}
+
+void raise_lowest_pn(void* context, std::uint64_t lowest_pn) noexcept {
+  std::atomic<std::uint64_t>& lowest = static_cast<Context*>(context)->lowest_pn;
+  // One writer: load and store do.
+  if (lowest_pn > lowest.load(std::memory_order_relaxed)) lowest.store(lowest_pn, std::memory_order_relaxed);
+}
+
+}  // namespace linecrypt::software::macsec

@@ -1,0 +1,77 @@
+// Context: one MACsec SA as protect and validate need it, laid out for the data path.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <cstring>
+
+#include "host/software/macsec/context.hpp"
+#include "host/software/macsec/packet_number.hpp"
+#include "host/software/work.hpp"
+#include "linecrypt/macsec.hpp"
+#include "linecrypt/sa_slot.hpp"
+#include "linecrypt/wire/sectag.hpp"
+
+namespace linecrypt::software::macsec {
+
+struct alignas(64) Context {
+  const void* key = nullptr;                                  // the provider's
+  std::array<std::uint8_t, aead_iv_size> iv_base{};           // SCI | 0, or salt xor (SSCI | 0)
+  std::uint32_t tag_size = 0;                                 // egress: of our SecTAG
+  std::array<std::uint8_t, wire::sectag_size_largest> tag{};  // egress: our SecTAG without SL and PN
+  wire::ClearTags clear_tags;
+  std::uint64_t sci = 0;
+  std::uint32_t confidentiality_offset = 0;
+  std::uint32_t replay_window = 0;
+  std::uint8_t an = 0;
+  bool xpn = false;
+  bool encrypt = false;
+  bool source_is_sci = false;  // egress: the peer takes the SCI from the source address (ES, SCB)
+  bool replay_protect = false;
+  ValidateFrames validate = ValidateFrames::strict;
+  bool threshold_reported = false;          // egress, worker's
+  std::uint64_t pn_soft_limit = 0;          // egress
+  std::atomic<std::uint64_t> lowest_pn{1};  // ingress; raised by the control thread only
+
+  [[nodiscard]] ReceiveNumbers receive_numbers(const SaSlot& slot) const noexcept {
+    return {slot.window.top(), lowest_pn.load(std::memory_order_relaxed), replay_window};
+  }
+};
+
+[[nodiscard]] inline Context& context_of(const Work& work) noexcept {
+  return *static_cast<Context*>(work.context);
+}
+
+// The IV (14.5, 14.7): SCI | PN, or salt xor (SSCI | 64-bit PN). The base holds everything but the PN, so one xor
+// serves both: without XPN the PN has 32 bits and the base ends in zeros.
+inline void write_iv(const Context& context, std::uint64_t pn, std::uint8_t* iv) noexcept {
+  std::memcpy(iv, context.iv_base.data(), 4);
+  wire::store64(iv + 4, wire::load64(context.iv_base.data() + 4) ^ pn);
+}
+
+// What the cipher is given of a frame that has its SecTAG at `offset` and `data_length` octets of user data behind it
+// (14.5): associated data is DA, SA, SecTAG, and all of the user data with integrity only, or what stands before the
+// confidentiality offset. VLAN tags in clear are not protected, so with them the head is gathered in the work.
+inline void fill_op(const Context& context, Work& work, AeadOp& op, std::uint32_t offset, std::uint32_t tag_size,
+                    std::uint32_t data_length, bool encrypted) noexcept {
+  std::uint8_t* const frame = work.packet->data;
+  std::uint8_t* const data = frame + offset + tag_size;
+  op.key = context.key;
+  write_iv(context, work.number, op.iv);
+  op.aad_head = frame;
+  op.aad_head_length = wire::macsec_addresses_size + tag_size;
+  if (offset != wire::macsec_addresses_size) {
+    std::memcpy(work.aad.data(), frame, wire::macsec_addresses_size);
+    std::memcpy(work.aad.data() + wire::macsec_addresses_size, frame + offset, tag_size);
+    op.aad_head = work.aad.data();
+  }
+  op.aad_tail = data;
+  op.aad_tail_length = encrypted ? std::min(context.confidentiality_offset, data_length) : data_length;
+  op.in = data + op.aad_tail_length;
+  op.out = data + op.aad_tail_length;
+  op.length = data_length - op.aad_tail_length;
+  op.tag = data + data_length;
+}
+
+}  // namespace linecrypt::software::macsec
