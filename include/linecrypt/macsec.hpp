@@ -43,6 +43,8 @@ struct ClearVlanTag {
 };
 
 inline constexpr std::uint32_t macsec_icv_size = 16;
+// The receiver infers the high half of an extended PN from the window (14.7).
+inline constexpr std::uint32_t macsec_xpn_window_largest = (std::uint32_t{1} << 30U) - 1;
 
 // How the SecTAG names its SC; the three are mutually exclusive (9.5).
 enum class SciEncoding : std::uint8_t {
