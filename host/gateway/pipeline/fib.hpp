@@ -31,24 +31,30 @@ struct FibAddress {
 struct FibInput {
   std::vector<FibRoute> routes;
   std::vector<FibNeighbour> neighbours;
-  std::vector<FibAddress> addresses;  // each also gives an on-link route
+  std::vector<FibAddress> addresses;  // each also gives an on-link route, but for link-local ones
 };
 
 struct NextHop {
   PortIndex port = no_port;  // no_port: no route
+  bool on_link = false;      // the destination itself is the next hop
   IpAddress address;         // to resolve: the gateway, or the destination itself
 };
 
 class Fib {
  public:
   static std::unique_ptr<const Fib> build(const FibInput& input);
-  // Longest prefix, then lowest metric. `destination`: 4 or 16 bytes. Worker; no allocation.
+  // Longest prefix, then lowest metric. `destination`: 4 or 16 bytes. Worker; no allocation. Unspecified, loopback,
+  // multicast, limited broadcast and link-local addresses have no route (RFC 1812 4.2.2.11, RFC 4291 2.5).
   [[nodiscard]] NextHop route(Family family, const std::uint8_t* destination) const noexcept;
   // Null while unresolved.
   [[nodiscard]] const MacAddress* neighbour(PortIndex port, const IpAddress& address) const noexcept;
-  // The port that owns this unicast address; no_port if none.
+  // The port that owns this unicast address; no_port if none. Link-local addresses belong to a link: ask owns().
   [[nodiscard]] PortIndex owner(Family family, const std::uint8_t* address) const noexcept;
-  // The port's own first address of the family (for ICMP from the clear side); null if none.
+  // True if the address is this port's own, link-local ones included.
+  [[nodiscard]] bool owns(PortIndex port, Family family, const std::uint8_t* address) const noexcept;
+  // True for 255.255.255.255 and the broadcast address of one of the port's IPv4 networks.
+  [[nodiscard]] bool broadcast(PortIndex port, Family family, const std::uint8_t* address) const noexcept;
+  // The port's own first address of the family (for ICMP from the clear side), a routable one first; null if none.
   [[nodiscard]] const IpAddress* first_address(PortIndex port, Family family) const noexcept;
   ~Fib();
 
