@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "linecrypt/esp_sa.hpp"
 #include "linecrypt/result.hpp"
@@ -17,5 +18,15 @@ std::size_t context_size();
 Result<void> make_context(const EspSa& sa, void* memory);
 void set_key(void* context, void* key) noexcept;
 void destroy_context(void* memory) noexcept;
+
+// Resynchronisation of the high half of extended numbers (RFC 4303 A3), on by default for ingress SAs with ESN: the
+// peer may have sent more than 2^32 packets that never arrived here, for instance while this side restarted. See
+// resync.hpp. Switching it off is for the control thread before the SA is published.
+struct ResyncCounts {
+  std::uint64_t tried = 0;      // packets opened with a high half ahead of the inferred one
+  std::uint64_t succeeded = 0;  // those that were authentic and moved the window
+};
+void set_resynchronise(void* context, bool on) noexcept;
+[[nodiscard]] ResyncCounts resynchronisations(const void* context) noexcept;
 
 }  // namespace linecrypt::software::esp

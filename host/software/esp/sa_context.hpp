@@ -1,0 +1,123 @@
+// Context: one ESP SA as its packets need it, made once by make_context(). And what both directions do alike.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#include "host/software/aead/provider.hpp"
+#include "host/software/esp/resync.hpp"
+#include "host/software/work.hpp"
+#include "linecrypt/esp_sa.hpp"
+#include "linecrypt/wire/endian.hpp"
+#include "linecrypt/wire/esp.hpp"
+#include "linecrypt/wire/ethernet.hpp"
+#include "linecrypt/wire/ip_packet.hpp"
+
+namespace linecrypt::software::esp {
+
+inline constexpr std::uint32_t outer_size_max = wire::ipv6_size + wire::udp_size;
+// SPI, sequence number and IV: what stands between the outer headers and the text.
+inline constexpr std::uint32_t esp_front = wire::esp_header_size + wire::esp_iv_size;
+
+struct Context {
+  // ---- both directions ----
+  const void* key = nullptr;  // the provider's
+  std::array<std::uint8_t, 4> salt{};
+  std::uint32_t spi = 0;
+  bool tunnel = false;
+  bool esn = false;
+  bool gmac = false;
+  bool udp = false;
+  bool ecn = false;
+  Family outer_family = Family::ipv4;
+  IpAddress source;
+  IpAddress destination;
+  std::uint16_t source_port = 0;
+  std::uint16_t destination_port = 0;
+
+  // ---- egress ----
+  DfPolicy df = DfPolicy::copy;
+  bool dscp_copy_out = false;
+  bool decrement_ttl = false;
+  bool flow_label_copy = false;
+  std::uint8_t dscp = 0;
+  std::uint16_t tfc_pad_to = 0;
+  std::uint16_t identification = 0;  // of the next outer IPv4 header that may be fragmented
+  std::uint32_t flow_label = 0;
+  std::uint32_t outer_size = 0;                       // tunnel mode: IP and UDP headers; transport mode: UDP
+  std::array<std::uint8_t, outer_size_max> header{};  // they, with all fields that never change
+
+  // ---- ingress ----
+  bool verify_outer = false;
+  bool verify_ports = false;
+  bool dscp_copy_in = false;
+  Resync resync;
+  std::vector<Selector> selectors;
+};
+
+[[nodiscard]] inline Context& context_of(Work& work) noexcept {
+  return *static_cast<Context*>(work.context);
+}
+
+// Nonce and associated data of a packet whose SPI, sequence number and IV are written at `esp`, with `text_length`
+// bytes of text behind them and the ICV behind the text. Work::number is its full number.
+//
+// 1. Nonce: salt, IV (RFC 4106 4).
+// 2. Associated data: SPI and the number, of which ESN's high half is not on the wire (RFC 4106 5, RFC 4543 3.3).
+// 3. GMAC: IV and text are associated data too, and nothing is encrypted (RFC 4543 3.3).
+inline void fill_aead(const Context& context, Work& work, AeadOp& op, std::uint8_t* esp,
+                      std::uint32_t text_length) noexcept {
+  std::uint8_t* text = esp + esp_front;
+  // 1.
+  op.key = context.key;
+  std::memcpy(op.iv, context.salt.data(), 4);
+  std::memcpy(op.iv + 4, esp + wire::esp_header_size, wire::esp_iv_size);
+  // 2.
+  if (context.esn) {
+    wire::store32(work.aad.data(), context.spi);
+    wire::store64(work.aad.data() + 4, work.number);
+    op.aad_head = work.aad.data();
+    op.aad_head_length = 12;
+  } else {
+    op.aad_head = esp;
+    op.aad_head_length = wire::esp_header_size;
+  }
+  op.aad_tail = nullptr;
+  op.aad_tail_length = 0;
+  op.in = text;
+  op.out = text;
+  op.length = text_length;
+  op.tag = text + text_length;
+  op.good = false;
+  // 3.
+  if (context.gmac) {
+    op.aad_tail = esp + wire::esp_header_size;
+    op.aad_tail_length = wire::esp_iv_size + text_length;
+    op.length = 0;
+  }
+}
+
+// False: the job's l2 header does not fit the frame. 0 bytes are a bare IP packet.
+[[nodiscard]] inline bool l2_header_fits(const Packet& packet, std::uint32_t l2_length) noexcept {
+  return l2_length == 0 || (l2_length >= wire::ethernet_size && l2_length <= packet.length);
+}
+
+// Precondition: l2_header_fits().
+inline void set_ethertype(Packet& packet, std::uint32_t l2_length, Family family) noexcept {
+  if (l2_length == 0) return;
+  wire::store16(packet.data + l2_length - 2, family == Family::ipv4 ? wire::ethertype_ipv4 : wire::ethertype_ipv6);
+}
+
+// Writes an IP header's length for a packet of `total` bytes, and the IPv4 checksum.
+inline void set_total_length(std::uint8_t* ip, std::uint32_t total) noexcept {
+  if (ip[0] >> 4U == 4) {
+    wire::store16(ip + wire::ipv4_total_length, static_cast<std::uint16_t>(total));
+    wire::ipv4_set_checksum(ip, (ip[0] & 0x0fU) * 4U);
+  } else {
+    wire::store16(ip + wire::ipv6_payload_length, static_cast<std::uint16_t>(total - wire::ipv6_size));
+  }
+}
+
+}  // namespace linecrypt::software::esp
