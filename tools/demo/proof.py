@@ -83,7 +83,7 @@ def only_esp(path, secrets, outer):
 def tshark_profile(folder, sas):
     """A Wireshark profile that holds the ESP keys (in a file: never on a command line). sas: (source, destination, spi, key hex)."""
     os.makedirs(folder, mode=0o700, exist_ok=True)
-    lines = [f'"IPv4","{source}","{destination}","0x{spi:08x}","AES-GCM [RFC4106]","0x{key}","NULL","","64-bit"\n'
+    lines = [f'"IPv4","{source}","{destination}","0x{spi:08x}","AES-GCM with 16 octet ICV [RFC4106]","0x{key}","NULL",""\n'
              for source, destination, spi, key in sas]
     descriptor = os.open(os.path.join(folder, "esp_sa"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
