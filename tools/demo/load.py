@@ -1,11 +1,11 @@
 """iperf3 through the two gateways, and an account of every frame."""
 import dataclasses
-
 import time
 
 from lab import LabError
 
 RATE, PAYLOAD, SECONDS, WINDOW = "200M", 1400, 5, "4M"
+
 
 @dataclasses.dataclass
 class Loss:
@@ -13,13 +13,16 @@ class Loss:
     accounting: str
     bound: str
 
+
 def tcp_mbps(lab, seconds):
     answer = lab.json("site-a", "iperf3", "-c", "10.2.0.2", "-t", str(seconds), "--json")
     return answer["end"]["sum_received"]["bits_per_second"] / 1e6
 
+
 def netdev(lab, host, name):
     """The kernel's counters of a netdev."""
     return lab.json(host, "ip", "-s", "-j", "link", "show", "dev", name)[0]["stats64"]
+
 
 def snapshot(lab, pair):
     """Counters of every place a frame passes: the sites' netdevs (the kernel's count) and the gateways' ports (ours)."""
@@ -28,6 +31,7 @@ def snapshot(lab, pair):
         "a": {port["name"]: port for port in pair["a"].query("port", "list")["ports"]},
         "b": {port["name"]: port for port in pair["b"].query("port", "list")["ports"]},
     }
+
 
 def quiet(lab, pair):
     """Waits until no counter moves: what was sent has arrived or is lost."""
@@ -40,10 +44,12 @@ def quiet(lab, pair):
         time.sleep(0.1)
     raise LabError("counters still move 10 s after the load ended")
 
+
 def delta(after, before, *path):
     for key in path:
         after, before = after[key], before[key]
     return after - before
+
 
 def one_run(lab, pair):
     """One iperf3 run. Returns (lost fraction end to end, account); LabError if a frame is unaccounted for inside."""
@@ -78,12 +84,15 @@ def one_run(lab, pair):
     ring = steps[0][3] + steps[1][3]
     return stream["lost_packets"] / stream["packets"], stream["packets"], ring, inside
 
+
 # Verdicts that a frame of the load could end under inside a gateway; the site's own chatter may meet policy_default.
 DROPS = ("no_buffer", "transmit_full", "engine_busy", "engine_lost", "no_sa", "lease_exhausted", "too_big", "replay_late",
          "replay_duplicate", "macsec_not_valid", "esp_bad_icv", "no_neighbour", "no_route", "oversize")
 
+
 def gateways_of(pair):
     return sorted(pair)
+
 
 def udp_loss(lab, pair, runs):
     """The best of `runs`; LabError when frames were lost inside a gateway, or more than 0.1 % end to end in every run."""

@@ -1,0 +1,192 @@
+#!/usr/bin/env python3
+"""Kills gateways under traffic, at random moments, and shows from captures that no (key, nonce) pair was used twice.
+
+    tools/lab-shell /usr/bin/python3 tests/tools/crash/crash_test.py --programs build/dev/tools [--rounds N] [--power-loss SHIM]
+
+Each round ends one of the two gateways by kill -9 after a random time and starts it again. With --power-loss its state directory
+first goes back to what had been synced, plus a random part of what had not (whole, none, or torn). Traffic runs both ways all the
+time. At the end traffic must flow, and both captures are opened: MACsec by the OpenSSL script, which refuses a repeated (key, IV);
+ESP by its explicit IV, which is the 64-bit number that the nonce is made of.
+"""
+import argparse
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+sys.path.insert(0, os.path.join(ROOT, "tools", "demo"))
+import gateways  # noqa: E402
+import proof  # noqa: E402
+from lab import Lab, LabError, wait_until  # noqa: E402
+
+SENDER = """
+import socket, sys, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+n = 0
+while True:
+    for _ in range(4):
+        try:
+            s.sendto(b"%016d" % n, (sys.argv[1], 9))
+        except OSError:
+            pass
+        n += 1
+    time.sleep(0.004)
+"""
+
+
+class Disk:
+    """What one gateway's disk keeps: fed by the shim, read after a power loss."""
+
+    def __init__(self, lab, side, shim):
+        self.state = lab.path(f"gw-{side}/state")
+        self.durable = lab.path(f"gw-{side}/durable")
+        self.environment = None
+        if shim:
+            os.makedirs(self.durable, mode=0o700, exist_ok=True)
+            self.environment = {"LD_PRELOAD": os.path.abspath(shim), "SHIM_STATE": self.state, "SHIM_DURABLE": self.durable}
+
+    @staticmethod
+    def read(path):
+        with open(path, "rb") as file:
+            return file.read()
+
+    def lose_power(self, rng):
+        """The state directory becomes what the disk has: synced contents under synced names, and some of the rest by chance."""
+        current = {entry.name: (entry.inode(), self.read(entry.path)) for entry in os.scandir(self.state) if entry.is_file()}
+        names = {}
+        with open(os.path.join(self.durable, "names")) as file:
+            for line in file:
+                inode, name = line.rstrip("\n").split(" ", 1)
+                names[name] = int(inode)
+        if rng.random() < 0.3:  # renames and creations may have reached the disk without a sync
+            names = {name: inode for name, (inode, _) in current.items()}
+        result = {}
+        for name, inode in names.items():
+            path = os.path.join(self.durable, f"data.{inode}")
+            synced = self.read(path) if os.path.exists(path) else b""
+            now = next((contents for number, contents in current.values() if number == inode), synced)
+            choice = rng.random()
+            if choice < 0.4 or now == synced:
+                kept = synced
+            elif choice < 0.7:
+                kept = now
+            elif now.startswith(synced):  # torn: a prefix of what was appended
+                kept = now[:rng.randint(len(synced), len(now))]
+            else:
+                kept = synced
+            result[name] = kept
+        for name in current:
+            os.remove(os.path.join(self.state, name))
+        for name, contents in result.items():
+            descriptor = os.open(os.path.join(self.state, name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(contents)
+        # What survived is on the disk now.
+        for leftover in os.listdir(self.durable):
+            os.remove(os.path.join(self.durable, leftover))
+        lines = []
+        for entry in os.scandir(self.state):
+            if entry.is_file():
+                lines.append(f"{entry.inode()} {entry.name}\n")
+                with open(os.path.join(self.durable, f"data.{entry.inode()}"), "wb") as file:
+                    file.write(result[entry.name])
+        with open(os.path.join(self.durable, "names"), "w") as file:
+            file.writelines(lines)
+
+
+def esp_nonces(path):
+    """Counts ESP packets below MACsec; LabError when an (SPI, IV) stands twice."""
+    seen = set()
+    for frame in proof.frames(path):
+        if frame[12:14] == b"\x08\x00" and frame[23] == 50:
+            header = 14 + (frame[14] & 15) * 4
+            nonce = (frame[header:header + 4], frame[header + 8:header + 16])
+            if nonce in seen:
+                raise LabError(f"{path}: ESP SPI 0x{nonce[0].hex()} IV {nonce[1].hex()} was sent twice: a repeated nonce")
+            seen.add(nonce)
+    return len(seen)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--programs", required=True)
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--power-loss", metavar="SHIM")
+    parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--folder", default="/run/lab")
+    options = parser.parse_args()
+    if os.environ.get("LINECRYPT_LONG"):
+        options.rounds = 1000
+    seed = options.seed if options.seed is not None else random.randrange(2**32)
+    rng = random.Random(seed)
+    print(f"seed {seed}, {options.rounds} rounds of {'power loss' if options.power_loss else 'kill -9'}", flush=True)
+    with Lab(options.folder) as lab:
+        gateways.build_network(lab)
+        keys = gateways.Keys(lab)
+        disks = {side: Disk(lab, side, options.power_loss) for side in gateways.SITES}
+        pair = {side: gateways.Gateway(lab, os.path.abspath(options.programs), side, gateways.configuration(lab, side)) for side in gateways.SITES}
+        for side, gateway in pair.items():
+            enrolled = subprocess.run(lab.command(gateway.host, [gateway.ctl, "key", "enroll", gateway.config]),
+                                      env={**os.environ, **(disks[side].environment or {})}, capture_output=True, text=True, timeout=60)
+            if enrolled.returncode != 0:
+                raise LabError(f"key enroll: {enrolled.stdout}{enrolled.stderr}")
+
+        def start(side, number):
+            gateway = pair[side]
+            gateway.program = lab.start(gateway.host, f"gw-{side}/daemon-{number % 4}", gateway.daemon, "--config", gateway.config, env=disks[side].environment)
+
+        captures = []
+        for side in pair:
+            program = lab.start(f"gw-{side}", f"gw-{side}/capture", "tcpdump", "-i", "wan0", "-Q", "in", "-s", "0", "-B", "65536", "-U", "-Z", "root",
+                                "-w", lab.path(f"gw-{side}/circuit.pcap"))
+            program.wait_for("listening on")
+            captures.append(program)
+        for side in pair:
+            start(side, 0)
+        for side in pair:
+            pair[side].wait_ready()
+        lab.start("site-a", "site-a-sender", "/usr/bin/python3", "-c", SENDER, "10.2.0.2")
+        lab.start("site-b", "site-b-sender", "/usr/bin/python3", "-c", SENDER, "10.1.0.2")
+
+        for number in range(1, options.rounds + 1):
+            victim = rng.choice("ab")
+            time.sleep(rng.uniform(0.0, 0.35))
+            pair[victim].program.stop(signal.SIGKILL)
+            if options.power_loss:
+                disks[victim].lose_power(rng)
+            start(victim, number)
+            if rng.random() < 0.8:  # the others are killed while they start
+                pair[victim].wait_ready()
+            if number % 100 == 0:
+                print(f"round {number}", flush=True)
+        for side in pair:
+            if not pair[side].program.running():
+                raise LabError(f"gateway {side} did not come back:\n{pair[side].program.log()[-1500:]}")
+            pair[side].wait_ready()
+        wait_until(lambda: lab.run("site-a", "ping", "-c", "1", "-W", "1", "10.2.0.2", check=False)[0] == 0, 30, "traffic after the last restart")
+        for side in pair:
+            if pair[side].program.stop() != 0:
+                raise LabError(f"gateway {side} did not stop cleanly:\n{pair[side].program.log()[-1500:]}")
+        for program in captures:
+            program.stop(signal.SIGINT)
+
+        key_file = gateways.macsec_key_file(lab, keys)
+        for side in pair:
+            circuit, clear = lab.path(f"gw-{side}/circuit.pcap"), lab.path(f"gw-{side}/clear.pcap")
+            count = proof.only_macsec(circuit, [])
+            taken = proof.take_macsec_off(circuit, clear, key_file, lab)
+            proof.require(taken["frames"] == count and taken["failed"] == 0, f"{circuit}: the OpenSSL script opened {taken} of {count} frames")
+            packets = esp_nonces(clear)
+            proof.require(packets > options.rounds, f"{clear}: only {packets} ESP packets: the test saw too little")
+            print(f"received by gateway {side}: {count} MACsec frames, {packets} ESP packets, no nonce twice", flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except LabError as error:
+        print(f"FAILED: {error}", file=sys.stderr)
+        sys.exit(1)
