@@ -1,5 +1,4 @@
-// Spd: the security policy database (RFC 4301 4.4.1), compiled from policies into one immutable ordered list per
-// direction.
+// Spd: the security policy database (RFC 4301 4.4.1), compiled from policies into one immutable table per family.
 #pragma once
 
 #include <atomic>
@@ -41,25 +40,26 @@ struct PolicyMatch {
 class Spd {
  public:
   // Selectors list x list were expanded by the configuration. Order: priority, then position.
-  // An error names a policy whose tunnel is unknown (resolve says so with no_tunnel).
+  // An error names the policy and what is wrong with it: an unknown tunnel, no selector, a selector of two families or
+  // of ports without a protocol that has them, a request without allow_clear.
   static Result<std::unique_ptr<Spd>> build(std::vector<Policy> policies, const std::vector<std::string>& tunnel_names);
+  ~Spd();
 
   // Worker. The first policy with a selector that matches. The key's local side is the clear side.
   [[nodiscard]] PolicyMatch outbound(const TrafficKey& key) const noexcept;
   // Clear traffic from the black side.
   [[nodiscard]] PolicyMatch inbound(const TrafficKey& key) const noexcept;
+  // In the order of matching.
   [[nodiscard]] std::span<const std::unique_ptr<PolicyEntry>> entries() const noexcept { return entries_; }
 
  private:
-  struct Rule {
-    Selector selector;
-    PolicyEntry* entry;
-  };
-  [[nodiscard]] static const Rule* first_match(std::span<const Rule> rules, const TrafficKey& key) noexcept;
+  class RuleTable;
+  Spd();
+  [[nodiscard]] PolicyEntry* first_match(const TrafficKey& key) const noexcept;
 
   std::vector<std::unique_ptr<PolicyEntry>> entries_;
-  std::vector<Rule> rules_v4_;
-  std::vector<Rule> rules_v6_;
+  std::unique_ptr<RuleTable> rules_v4_;
+  std::unique_ptr<RuleTable> rules_v6_;
 };
 
 }  // namespace linecrypt::tables
