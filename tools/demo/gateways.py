@@ -7,6 +7,7 @@
 
 The circuit is MACsec (GCM-AES-XPN-256); an ESP tunnel (AES-GCM-256, ESN) between 192.0.2.1 and 192.0.2.2 carries the sites' traffic.
 """
+import json
 import os
 import secrets
 
@@ -154,9 +155,9 @@ class Gateway:
 
 def macsec_key_file(lab, keys):
     """What tools/interop/macsec_peer.py needs to take MACsec off the circuit."""
-    import json
-    scs = [{"sci": SCI[side], "ssci": SSCI[side], "sas": [{"an": 0, "key": keys.sak, "salt": keys.macsec_salt}]} for side in SITES]
-    return lab.write("macsec-keys.json", json.dumps({"suite": "gcm-aes-xpn-256", "scs": scs}))
+    sas = [{"sci": SCI[side].replace(":", "").replace("/1", "0001"), "an": 0, "key": keys.sak, "salt": keys.macsec_salt,
+            "ssci": f"{SSCI[side]:08x}"} for side in SITES]
+    return lab.write("macsec-keys.json", json.dumps({"suite": "gcm-aes-xpn-256", "sas": sas}))
 
 
 def esp_sas(keys):
