@@ -1,0 +1,54 @@
+// Burst: takes up to max_burst jobs of one queue through their stages, with one call into the provider a stage and
+// direction.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+#include "host/software/aead/provider.hpp"
+#include "host/software/events.hpp"
+#include "host/software/work.hpp"
+#include "linecrypt/packet.hpp"
+#include "linecrypt/sa_slot.hpp"
+
+namespace linecrypt::software {
+
+inline constexpr std::uint32_t burst_largest = 64;
+inline constexpr std::uint32_t packet_largest = 9728;
+
+class Burst {
+ public:
+  // All outlive this.
+  Burst(AeadProvider& provider, std::span<SaSlot> slots, EventFlags& flags)
+      : provider_(&provider), slots_(slots), events_(flags) {}
+
+  // Worker of the queue. At most burst_largest jobs; each has its verdict afterwards.
+  void run(std::span<Job* const> jobs) noexcept;
+
+  // Control thread: see Events::take.
+  [[nodiscard]] Events& events() noexcept { return events_; }
+
+ private:
+  // Ops of one direction, and whose they are.
+  struct Ops {
+    std::array<AeadOp, burst_largest> op;
+    std::array<std::uint8_t, burst_largest> job;
+    std::uint32_t count = 0;
+  };
+
+  void run_stage(std::span<Job* const> jobs, std::uint8_t stage) noexcept;
+  Verdict begin(Work& work, const Stage& stage, AeadOp& op) noexcept;
+  static void forget_nonces(Ops& ops) noexcept;
+  void finish(std::span<Job* const> jobs, std::uint8_t stage, const Ops& ops) noexcept;
+
+  AeadProvider* provider_;
+  std::span<SaSlot> slots_;
+  Events events_;
+  std::array<Work, burst_largest> works_{};
+  std::array<Verdict, burst_largest> verdicts_{};
+  Ops seal_;
+  Ops open_;
+};
+
+}  // namespace linecrypt::software
