@@ -1,0 +1,78 @@
+// From the circuit: ESP, the exemptions, clear traffic that a policy lets in, and what came out of an SA.
+#include "host/gateway/pipeline/esp_input.hpp"
+#include "host/gateway/pipeline/ip_scope.hpp"
+#include "host/gateway/pipeline/l2_header.hpp"
+#include "host/gateway/pipeline/worker.hpp"
+
+namespace linecrypt::gateway {
+
+// 1. ESP, bare or in UDP, to any of our addresses: by its SPI to the engine (RFC 4301 5.2 step 1). Keepalives end here.
+// 2. Neighbour discovery and IKE are exempt.
+// 3. A too-big about our own ESP teaches the path MTU; what becomes of the message is the policy's business.
+// 4. Nothing from outside claims to come from ourselves.
+// 5. What is left is clear traffic: the inbound policy (RFC 4301 5.2 step 2).
+// 6. To us: the companion. To another link: the clear side.
+void Worker::receive_black(Frame& frame, const wire::IpPacket& ip) noexcept {
+  const WorkerPort& port = in_port(frame);
+  const Reach whom = reach(frame, ip);
+  // 1.
+  if (whom == Reach::us || whom == Reach::our_other) {
+    const EspInput input = esp_input(ip, udp_ports_);
+    if (input.verdict != Verdict::pending) return end(frame, input.verdict);
+    if (input.esp) {
+      const SaId sa = spi_table_.find(input.spi);
+      if (!sa.valid()) return end(frame, Verdict::esp_unknown_spi);
+      return submit(frame, Step::decapsulated, {sa, Operation::esp_decapsulate});
+    }
+  }
+  // 2.
+  const std::uint16_t ethertype = ip.family == Family::ipv4 ? wire::ethertype_ipv4 : wire::ethertype_ipv6;
+  const MacAddress destination = mac_at(frame.packet.data);
+  Exemption exemption = neighbour_discovery_received(here(port), ip);
+  if (exemption == Exemption::none) exemption = ike_received(here(port), ip);
+  if (exemption == Exemption::refused) return end(frame, Verdict::exemption_refused);
+  if (exemption == Exemption::granted) return punt(frame, port.index, destination, ethertype, Verdict::exempt);
+  // 3.
+  if (whom == Reach::us) learn_path_mtu(ip);
+  // 4.
+  if (fib_->owner(ip.family, ip.source()) != no_port) return end(frame, Verdict::policy_default);
+  // 5.
+  const Verdict verdict = policy_inbound_clear(ip);
+  if (is_drop(verdict)) return end(frame, verdict);
+  // 6.
+  if (whom == Reach::our_other) return end(frame, Verdict::policy_default);
+  if (whom == Reach::transit) return forward_to_clear(frame, ip, verdict);
+  if (ip.routing_pending) return end(frame, Verdict::unsupported);
+  punt(frame, port.index, destination, ethertype, verdict == Verdict::bypassed ? Verdict::punted : verdict);
+}
+
+// The engine has checked tag, window, padding and the SA's selectors; the link-layer header is still the black port's.
+//
+// 1. The packet that came out.
+// 2. A policy must still allow it: a discard that stands before the tunnel's own policy holds on the way in too.
+// 3. To us: never the black side's companion. Else the clear side.
+void Worker::receive_decapsulated(Frame& frame) noexcept {
+  // 1.
+  const wire::IpPacket ip = wire::parse_ip(frame.packet.data + frame.l2_length, frame.packet.length - frame.l2_length);
+  if (!ip.valid) return end(frame, Verdict::esp_bad_inner);
+  frame.packet.set_length(frame.l2_length + ip.total_length);
+  // 2.
+  const Verdict verdict = policy_inbound_decapsulated(ip);
+  if (is_drop(verdict)) return end(frame, verdict);
+  // 3.
+  const PortIndex owner = fib_->owner(ip.family, ip.destination());
+  if (owner != no_port) return deliver_decapsulated(frame, ip, owner);
+  forward_to_clear(frame, ip, verdict);
+}
+
+// A packet for the gateway itself goes to the kernel through a clear port: the one that has the address, else
+// (transport mode ends at a black address) the first.
+void Worker::deliver_decapsulated(Frame& frame, const wire::IpPacket& ip, PortIndex owner) noexcept {
+  const PortIndex door = ports_[owner]->clear() ? owner : first_clear_;
+  if (door == no_port) return end(frame, Verdict::policy_default);
+  if (ip.routing_pending) return end(frame, Verdict::unsupported);
+  const std::uint16_t ethertype = ip.family == Family::ipv4 ? wire::ethertype_ipv4 : wire::ethertype_ipv6;
+  punt(frame, door, ports_[door]->settings.mac, ethertype, Verdict::punted);
+}
+
+}  // namespace linecrypt::gateway
