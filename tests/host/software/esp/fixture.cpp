@@ -1,0 +1,206 @@
+#include "tests/host/software/esp/fixture.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <deque>
+
+#include "host/engines/delaying.hpp"
+#include "host/software/engine.hpp"
+
+namespace linecrypt::test {
+
+std::vector<EngineChoice> engines(bool quick) {
+  static const bool fast = software::make_provider(software::ProviderChoice::ipsec_mb).ok();
+  std::vector<EngineChoice> out;
+  for (const bool delaying : {false, true}) {
+    if (delaying && quick) break;
+    out.push_back({delaying ? "openssl, delaying" : "openssl", software::ProviderChoice::openssl, delaying});
+    if (fast)
+      out.push_back({delaying ? "ipsec-mb, delaying" : "ipsec-mb", software::ProviderChoice::ipsec_mb, delaying});
+  }
+  return out;
+}
+
+bool long_form() {
+  const char* asked = std::getenv("LINECRYPT_LONG");
+  return asked != nullptr && *asked == '1';
+}
+
+EspBench::EspBench(const EngineChoice& choice, std::uint32_t slots)
+    : count_(slots), slots_(std::make_unique<SaSlot[]>(slots)) {
+  auto engine = software::make_software_engine({.provider = choice.provider});
+  REQUIRE(engine.ok());
+  engine_ = std::move(engine).value();
+  if (choice.delaying) engine_ = engines::make_delaying_engine(std::move(engine_));
+  EngineSetup setup;
+  setup.slots = {slots_.get(), count_};
+  setup.reclamation.wait_for_workers = [](void*) {};
+  setup.clock.now_ns = [](void*) { return std::uint64_t{0}; };
+  REQUIRE(engine_->open(setup).ok());
+}
+
+EspBench::~EspBench() {
+  engine_->close();
+}
+
+SaId EspBench::install(const EspSa& sa, std::uint64_t first, std::uint64_t window_top, std::uint64_t end) {
+  REQUIRE(next_ < count_);
+  const SaId id{next_++, 1};
+  const bool egress = sa.direction == Direction::egress;
+  if (!sa.esn) end = std::min<std::uint64_t>(end, std::uint64_t{1} << 32U);
+  const auto done =
+      engine_->install(id, Sa(copy_of(sa)), egress ? Lease{first, end} : Lease{}, egress ? 0 : window_top);
+  INFO((done.ok() ? std::string() : done.error().message));
+  REQUIRE(done.ok());
+  return id;
+}
+
+void EspBench::remove(SaId id) {
+  REQUIRE(engine_->remove(id).ok());
+}
+
+Outcome EspBench::run(Operation operation, SaId id, const Bytes& bytes, std::uint16_t l2_length, Room room) {
+  return burst(operation, id, {bytes}, l2_length, room).front();
+}
+
+std::vector<Outcome> EspBench::burst(Operation operation, SaId id, const std::vector<Bytes>& packets,
+                                     std::uint16_t l2_length, Room room) {
+  // Each packet in memory of exactly its size, so that a sanitizer sees the first byte too far.
+  struct Held {
+    std::unique_ptr<std::uint8_t[]> memory;
+    Packet packet;
+    Job job;
+  };
+  std::deque<Held> held;
+  std::vector<Job*> waiting;
+  for (const Bytes& bytes : packets) {
+    Held& one = held.emplace_back();
+    const std::size_t size = room.head + bytes.size() + room.tail;
+    one.memory = std::make_unique<std::uint8_t[]>(size);
+    std::memset(one.memory.get(), 0xA5, size);
+    if (!bytes.empty()) std::memcpy(one.memory.get() + room.head, bytes.data(), bytes.size());
+    one.packet = {.data = one.memory.get() + room.head,
+                  .length = static_cast<std::uint32_t>(bytes.size()),
+                  .headroom = room.head,
+                  .tailroom = room.tail};
+    one.job.source = &one.packet;
+    one.job.destination = &one.packet;
+    one.job.stages[0] = {.sa = id, .operation = operation};
+    one.job.l2_length = l2_length;
+    waiting.push_back(&one.job);
+  }
+  // Submit all, poll until none is pending. A synchronous engine finishes in submit().
+  std::size_t submitted = 0;
+  std::uint32_t rounds = 0;
+  const auto unfinished = [&] {
+    return submitted < waiting.size() ||
+           std::any_of(waiting.begin(), waiting.end(), [](const Job* job) { return job->verdict == Verdict::pending; });
+  };
+  std::vector<Job*> done(waiting.size());
+  while (unfinished()) {
+    submitted += engine_->submit(QueueId{0}, std::span<Job* const>(waiting).subspan(submitted));
+    (void)engine_->poll(QueueId{0}, done);
+    REQUIRE(++rounds < 100000);
+  }
+  std::vector<Outcome> out;
+  for (std::size_t i = 0; i < held.size(); ++i) {
+    Held& one = held[i];
+    const std::uint8_t* came = one.memory.get() + room.head;
+    // The view stays inside its memory.
+    REQUIRE(one.packet.data - one.packet.headroom == one.memory.get());
+    REQUIRE(std::size_t{one.packet.headroom} + one.packet.length + one.packet.tailroom ==
+            room.head + packets[i].size() + room.tail);
+    out.push_back({.verdict = one.job.verdict,
+                   .packet = Bytes(one.packet.data, one.packet.data + one.packet.length),
+                   .memory = Bytes(came, came + packets[i].size()),
+                   .number = one.job.number});
+  }
+  return out;
+}
+
+EspSa make_sa(const Shape& shape, Direction direction) {
+  EspSa sa;
+  sa.spi = 0x1000 + static_cast<std::uint32_t>(shape.algorithm);
+  sa.direction = direction;
+  sa.mode = shape.mode;
+  sa.algorithm = shape.algorithm;
+  sa.key = Secret<32>(noise(key_size(shape.algorithm), 77));
+  sa.salt = Secret<4>(noise(4, 78));
+  sa.esn = shape.esn;
+  const bool ipv4 = (shape.mode == EspMode::tunnel ? shape.outer : shape.inner) == Family::ipv4;
+  if (shape.mode == EspMode::tunnel) {
+    sa.source = address(ipv4 ? "192.0.2.1" : "2001:db8::1");
+    sa.destination = address(ipv4 ? "192.0.2.2" : "2001:db8::2");
+  } else {
+    sa.source = address(ipv4 ? "10.1.0.7" : "2001:db8:1::7");
+    sa.destination = address(ipv4 ? "10.2.0.9" : "2001:db8:2::9");
+  }
+  if (shape.udp) sa.udp = UdpEncapsulation{};
+  return sa;
+}
+
+EspSa copy_of(const EspSa& sa) {
+  EspSa copy;
+  copy.spi = sa.spi;
+  copy.direction = sa.direction;
+  copy.mode = sa.mode;
+  copy.algorithm = sa.algorithm;
+  copy.key = sa.key.duplicate();
+  copy.salt = sa.salt.duplicate();
+  copy.esn = sa.esn;
+  copy.replay_window = sa.replay_window;
+  copy.replay_disabled = sa.replay_disabled;
+  copy.source = sa.source;
+  copy.destination = sa.destination;
+  copy.verify_outer = sa.verify_outer;
+  copy.udp = sa.udp;
+  copy.df = sa.df;
+  copy.dscp_copy_out = sa.dscp_copy_out;
+  copy.dscp_copy_in = sa.dscp_copy_in;
+  copy.dscp = sa.dscp;
+  copy.ecn = sa.ecn;
+  copy.hop_limit = sa.hop_limit;
+  copy.decrement_ttl = sa.decrement_ttl;
+  copy.flow_label_copy = sa.flow_label_copy;
+  copy.tfc_pad_to = sa.tfc_pad_to;
+  copy.lifetime = sa.lifetime;
+  copy.selectors = sa.selectors;
+  return copy;
+}
+
+std::string describe(const Shape& shape) {
+  std::string text = shape.mode == EspMode::tunnel ? "tunnel" : "transport";
+  text += shape.inner == Family::ipv4 ? " IPv4" : " IPv6";
+  if (shape.mode == EspMode::tunnel) text += shape.outer == Family::ipv4 ? " in IPv4" : " in IPv6";
+  static const char* algorithms[] = {"gcm-128", "gcm-192", "gcm-256", "gmac-128", "gmac-192", "gmac-256"};
+  text += std::string(", ") + algorithms[static_cast<std::size_t>(shape.algorithm)];
+  if (shape.esn) text += ", ESN";
+  if (shape.udp) text += ", UDP";
+  return text;
+}
+
+std::vector<Shape> shapes() {
+  std::vector<Shape> out;
+  for (const EspMode mode : {EspMode::tunnel, EspMode::transport})
+    for (const Family outer : {Family::ipv4, Family::ipv6})
+      for (const Family inner : {Family::ipv4, Family::ipv6})
+        for (int algorithm = 0; algorithm < 6; ++algorithm)
+          for (const bool esn : {false, true})
+            for (const bool with_udp : {false, true}) {
+              if (mode == EspMode::transport && outer != inner) continue;
+              out.push_back({mode, outer, inner, static_cast<EspAlgorithm>(algorithm), esn, with_udp});
+            }
+  return out;
+}
+
+bool zero_from(const Bytes& memory, std::size_t offset) {
+  return offset < memory.size() &&
+         std::all_of(memory.begin() + static_cast<std::ptrdiff_t>(offset), memory.end(), [](auto b) { return b == 0; });
+}
+
+std::size_t text_offset(const EspSa& sa, std::size_t l2_length) {
+  return l2_length + (sa.source.family == Family::ipv4 ? 20U : 40U) + (sa.udp ? 8U : 0U) + 16U;
+}
+
+}  // namespace linecrypt::test
