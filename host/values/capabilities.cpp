@@ -134,6 +134,8 @@ Result<void> check_esp_rules(const EspSa& sa) {
     return refuse("tfc_pad_to", fmt::format("{} in transport mode", sa.tfc_pad_to), "0; padding needs tunnel mode");
   if (sa.tfc_pad_to != 0 && sa.direction != Direction::egress)
     return refuse("tfc_pad_to", fmt::format("{} on ingress", sa.tfc_pad_to), "0; padding is always taken off");
+  if (sa.decrement_ttl && sa.mode != EspMode::tunnel)
+    return refuse("decrement_ttl", "on in transport mode", "off; there is no inner header");
   if (auto good = check_lifetime(sa.lifetime); !good) return good;
   return check_selectors(sa);
 }
