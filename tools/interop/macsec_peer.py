@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """MACsec (IEEE 802.1AE-2018) by OpenSSL alone: a second opinion that shares no code with linecrypt.
 
-    macsec_peer.py unprotect KEYS.json IN.pcap OUT.pcap    verify and take MACsec off every frame
-    macsec_peer.py protect   KEYS.json IN.pcap OUT.pcap    put MACsec on every frame, with the first SA of KEYS.json
+    macsec_peer.py unprotect --keys KEYS.json IN.pcap OUT.pcap    verify and take MACsec off every frame
+    macsec_peer.py protect   --keys KEYS.json IN.pcap OUT.pcap    put MACsec on every frame, with the first SA of KEYS.json
 
 Needs Debian's python3-cryptography. Captures are pcap (not pcapng), link type Ethernet. Counts are printed as JSON. Exit 0 only
 if every frame was good: unprotect fails on a wrong ICV, a frame without MACsec, a broken tag, an unknown SA, or a (key, IV) pair
@@ -11,9 +11,10 @@ seen before; a failed frame is left out of OUT.pcap. Keys come from a file that 
     {"suite": "gcm-aes-128 | gcm-aes-256 | gcm-aes-xpn-128 | gcm-aes-xpn-256",
      "confidentiality_offset": 0, "vlan_tags": 0,          octets sent in clear; VLAN tags in clear before the SecTAG
      "tag": "explicit | es | scb | implicit", "encrypt": true,                                        protect only
-     "sas": [{"sci": "0200000000010001", "an": 0, "key": "hex", "salt": "hex", "ssci": "00000001", "pn": 1}]}
+     "scs": [{"sci": "02:00:00:00:00:01/1", "ssci": 1, "sas": [{"an": 0, "key": "hex", "salt": "hex", "pn": 1}]}]}
 
-`salt` and `ssci` are for XPN; `pn` is the first number to use or to expect (default 1), from which the high half is inferred.
+An SCI is also taken as 16 hex digits. `salt` and `ssci` are for XPN; `pn` is the first number to use or to expect (default 1), from
+which the high half is inferred.
 """
 import json
 import struct
@@ -32,12 +33,15 @@ class Bad(Exception):
 class Sa:
     """One secure association: its cipher, its IV and the numbers seen."""
 
-    def __init__(self, settings, entry):
+    def __init__(self, settings, channel, entry):
         self.xpn, self.offset = "xpn" in settings["suite"], settings.get("confidentiality_offset", 0)
-        self.sci, self.an, self.key = bytes.fromhex(entry["sci"]), entry["an"], bytes.fromhex(entry["key"])
+        address, _, port = channel["sci"].partition("/")
+        self.sci = bytes.fromhex(address.replace(":", "")) + (struct.pack("!H", int(port)) if port else b"")
+        self.an, self.key = entry["an"], bytes.fromhex(entry["key"])
         if len(self.key) * 8 != int(settings["suite"].rsplit("-", 1)[1]) or len(self.sci) != 8:
             raise SystemExit(f"{settings['suite']}: key of {len(self.key)} or SCI of {len(self.sci)} bytes does not fit")
-        self.salt, self.ssci = (bytes.fromhex(entry["salt"]), bytes.fromhex(entry["ssci"])) if self.xpn else (b"", b"")
+        self.salt = bytes.fromhex(entry["salt"]) if self.xpn else b""
+        self.ssci = struct.pack("!I", channel["ssci"]) if self.xpn else b""
         self.next, self.cipher = entry.get("pn", 1), AESGCM(self.key)
 
     def iv(self, pn):
@@ -103,7 +107,8 @@ def protect(frame, settings, sas, seen):
 def main(mode, keys, source, sink):
     with open(keys, encoding="utf-8") as text:
         settings = json.load(text)
-    sas, seen, counts = [Sa(settings, entry) for entry in settings["sas"]], set(), {"frames": 0, "good": 0}
+    sas = [Sa(settings, channel, entry) for channel in settings["scs"] for entry in channel["sas"]]
+    seen, counts = set(), {"frames": 0, "good": 0}
     with open(source, "rb") as reader, open(sink, "wb") as writer:
         header = reader.read(24)
         order = {b"\xd4\xc3\xb2\xa1": "<", b"\x4d\x3c\xb2\xa1": "<", b"\xa1\xb2\xc3\xd4": ">", b"\xa1\xb2\x3c\x4d": ">"}.get(header[:4])
@@ -127,6 +132,6 @@ def main(mode, keys, source, sink):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 5 or sys.argv[1] not in ("protect", "unprotect"):
+    if len(sys.argv) != 6 or sys.argv[1] not in ("protect", "unprotect") or sys.argv[2] != "--keys":
         raise SystemExit(__doc__)
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(main(sys.argv[1], *sys.argv[3:]))

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "linecrypt/replay_window.hpp"
+
 namespace linecrypt::software::macsec {
 
 // What one receive SA knows of numbers. The next PN of the standard is `highest` + 1; it is not stored, so that the
@@ -23,6 +25,13 @@ struct ReceiveNumbers {
     return pn < floor || (pn <= highest && highest - pn >= window);
   }
 };
+
+// Replay protection of one frame (10.6.2, 10.6.4), and ours for duplicates where the SA has a bitmap, which is never
+// smaller than replayWindow.
+[[nodiscard]] inline ReplayCheck check_replay(const ReceiveNumbers& numbers, const ReplayWindow& bitmap,
+                                              std::uint64_t pn) noexcept {
+  return numbers.below_lowest(pn) ? ReplayCheck::late : bitmap.check(pn);
+}
 
 // The 64-bit PN of a frame (10.6.2): the high half is that of the lowest acceptable PN, and one more where the low half
 // of the lowest acceptable PN has its top bit set and the received one has not.

@@ -29,14 +29,10 @@ Verdict refuse(const Work& work, const wire::SecTag& tag, Verdict verdict) noexc
   return verdict;
 }
 
-// The two replay checks (10.6.2, 10.6.4), and ours for duplicates. pending: acceptable so far.
+// The replay check, counted. pending: acceptable so far.
 Verdict check_replay(const Context& context, SaSlot& slot, const ReceiveNumbers& numbers, std::uint64_t pn) noexcept {
   if (!context.replay_protect) return Verdict::pending;
-  if (numbers.below_lowest(pn)) {
-    slot.counters.late.add();
-    return Verdict::replay_late;
-  }
-  switch (slot.window.check(pn)) {
+  switch (check_replay(numbers, slot.window, pn)) {
     case ReplayCheck::fresh:
       return Verdict::pending;
     case ReplayCheck::late:
@@ -46,7 +42,7 @@ Verdict check_replay(const Context& context, SaSlot& slot, const ReceiveNumbers&
       slot.counters.duplicate.add();
       return Verdict::replay_duplicate;
   }
-  return Verdict::pending;
+  return Verdict::replay_late;
 }
 
 }  // namespace
