@@ -186,7 +186,7 @@ void check_policies(Draft& draft, Report& report) {
   }
   // Tunnels without a policy of their own protect what they are made for.
   for (const Tunnel& tunnel : draft.config.tunnels) {
-    if (carried.contains(tunnel.name)) continue;
+    if (!carried.insert(tunnel.name).second) continue;
     PolicyConfig entry;
     entry.policy.name = tunnel.name;
     entry.policy.action = PolicyAction::protect;

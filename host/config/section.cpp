@@ -90,7 +90,9 @@ std::optional<Section> Section::subtable(std::string_view key, std::string_view 
     return std::nullopt;
   }
   if (value->kind != Kind::table) {
-    report_.error(value->at, fmt::format("{} is {}, a table is needed: {}", key, kind_name(value->kind), title));
+    report_.error(value->at, key == title
+                                 ? fmt::format("{} is {}, a table is needed", key, kind_name(value->kind))
+                                 : fmt::format("{} is {}, a table is needed: {}", key, kind_name(value->kind), title));
     return std::nullopt;
   }
   return Section(report_, *value, std::string(title));

@@ -39,8 +39,7 @@ void read_secy(Section& section, MacsecSecY& secy, KeyPolicy& keys) {
   if (section.integer("confidentiality_offset", 0, 255, secy.confidentiality_offset)) {
     const unsigned offset = secy.confidentiality_offset;
     if (offset != 0 && offset != 30 && offset != 50)
-      section.error("confidentiality_offset",
-                    fmt::format("confidentiality_offset = {}, allowed: 0, 30, 50 (802.1AE 10.7.25)", offset));
+      section.error("confidentiality_offset", fmt::format("confidentiality_offset = {}, allowed: 0, 30, 50", offset));
     else if (offset != 0 && xpn && suite_known)
       section.error(
           "confidentiality_offset",
@@ -52,11 +51,10 @@ void read_secy(Section& section, MacsecSecY& secy, KeyPolicy& keys) {
   section.word("validate", validate_words, secy.validate);
   section.boolean("replay_protect", secy.replay_protect);
   if (section.integer("replay_window", 0, 0xffffffff, secy.replay_window)) {
-    constexpr std::uint32_t xpn_largest = (1U << 30U) - 1;
-    if (xpn && suite_known && secy.replay_window > xpn_largest)
+    if (xpn && suite_known && secy.replay_window > macsec_xpn_window_largest)
       section.error("replay_window", fmt::format("replay_window = {}, allowed with the XPN cipher suites: 0 to {} "
-                                                 "(802.1AE 10.7.8)",
-                                                 secy.replay_window, xpn_largest));
+                                                 "(802.1AE 14.7)",
+                                                 secy.replay_window, macsec_xpn_window_largest));
     if (!secy.replay_protect && secy.replay_window != 0)
       section.error("replay_window", "replay_window does nothing with replay_protect = false");
   }
@@ -86,7 +84,7 @@ void read_sa(Section section, const KeyPolicy& keys, bool xpn, bool receive, std
   } else if (keys.key_bytes != 0 && section.find("ssci") != nullptr) {
     section.error("ssci", "ssci belongs to the XPN cipher suites only");
   } else {
-    section.find("ssci");
+    section.integer("ssci", 1, 0xffffffff, sa.ssci);
   }
   if (receive) section.integer("lowest_pn", 1, xpn ? number_largest : std::int64_t{0xffffffff}, sa.lowest_pn);
   section.finish();

@@ -1,7 +1,7 @@
 // [[tunnel]], [tunnel.outbound], [[tunnel.inbound]] (RFC 4301 4.4.2, RFC 4303)
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <bit>
 #include <limits>
 
 #include "host/config/draft.hpp"
@@ -45,11 +45,11 @@ void read_ends(Section& section, EspSa& sa) {
 
 void read_replay(Section& section, SaSettings& settings) {
   section.word("replay", replay_words, settings.replay_disabled);
-  if (section.integer("replay_window", 0, replay_window_largest, settings.replay_window)) {
+  if (section.integer("replay_window", 0, 0xffffffff, settings.replay_window)) {
     const std::uint32_t window = settings.replay_window;
     if (window == 0)
       section.error("replay_window", "replay_window = 0: to receive without replay protection say replay = \"off\"");
-    else if (window < replay_window_smallest || (window & (window - 1)) != 0)
+    else if (window < replay_window_smallest || window > replay_window_largest || !std::has_single_bit(window))
       section.error("replay_window", fmt::format("replay_window = {}, allowed: a power of two from {} to {}", window,
                                                  replay_window_smallest, replay_window_largest));
     else if (settings.replay_disabled)
@@ -76,8 +76,7 @@ void read_udp(Section& section, EspSa& sa) {
 
 // The outer header (RFC 4301 5.1.2). In transport mode there is none to build.
 void read_outer_header(Section& section, EspSa& sa) {
-  constexpr std::string_view keys[] = {"df",        "dscp",          "dscp_copy_in", "ecn",
-                                       "hop_limit", "decrement_ttl", "flow_label",   "tfc_pad_to"};
+  constexpr std::string_view keys[] = {"df", "dscp", "dscp_copy_in", "ecn", "hop_limit", "flow_label", "tfc_pad_to"};
   if (sa.mode == EspMode::transport) {
     for (const std::string_view key : keys)
       if (section.find(key) != nullptr)
@@ -100,7 +99,6 @@ void read_outer_header(Section& section, EspSa& sa) {
   section.boolean("dscp_copy_in", sa.dscp_copy_in);
   section.word("ecn", ecn_words, sa.ecn);
   section.integer("hop_limit", 1, 255, sa.hop_limit);
-  section.boolean("decrement_ttl", sa.decrement_ttl);
   if (section.word("flow_label", flow_label_words, sa.flow_label_copy) && !ipv6)
     section.error("flow_label", "flow_label belongs to an IPv6 outer header, this tunnel's is IPv4");
   section.integer("tfc_pad_to", 0, 9600, sa.tfc_pad_to);
@@ -138,10 +136,11 @@ void read_selectors(Section& section, const EspSa& sa, Tunnel& tunnel) {
     const auto host = [](const IpAddress& address) {
       return Prefix{address, static_cast<std::uint8_t>(address.size() * 8)};
     };
+    const bool sound = section.sound();
     const auto only = [&](std::string_view key, std::vector<Prefix>& networks, const Prefix& end) {
       if (networks.empty())
         networks.push_back(end);
-      else if (section.sound() && (networks.size() != 1 || networks.front() != end))
+      else if (sound && (networks.size() != 1 || networks.front() != end))
         section.error(key, fmt::format("{} in transport mode, allowed: [\"{}\"] or none", key, end.text()));
     };
     only("local_networks", traffic.local, host(sa.source));
@@ -165,7 +164,6 @@ EspSa prototype(const SaSettings& settings, Direction direction, const std::vect
   sa.dscp = from.dscp;
   sa.ecn = from.ecn;
   sa.hop_limit = from.hop_limit;
-  sa.decrement_ttl = from.decrement_ttl;
   sa.flow_label_copy = from.flow_label_copy;
   sa.lifetime = from.lifetime;
   sa.udp = from.udp;
@@ -199,8 +197,10 @@ EspSaConfig read_sa(Section section, EspSa sa, const KeyPolicy& keys, bool check
 }
 
 void read_nat_traversal(Section& section, bool udp, Tunnel& tunnel) {
-  if (section.boolean("allow_peer_move", tunnel.allow_peer_move) && tunnel.allow_peer_move && !udp)
-    section.error("allow_peer_move", "allow_peer_move needs udp_encapsulation");
+  if (section.boolean("allow_peer_move", tunnel.allow_peer_move) && tunnel.allow_peer_move)
+    section.error("allow_peer_move",
+                  "allow_peer_move = true: this version does not follow a peer to a new address, "
+                  "allowed: false");
   if (section.integer("keepalive_seconds", 1, 3600, tunnel.keepalive_seconds) && !udp)
     section.error("keepalive_seconds", "keepalive_seconds needs udp_encapsulation");
 }

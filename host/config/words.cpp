@@ -21,9 +21,9 @@ bool is_name(std::string_view text, std::size_t longest) {
 
 }  // namespace
 
-bool read_name(Section& section, std::string& out) {
+bool read_name(Section& section, std::string& out, Need need) {
   constexpr std::size_t longest = 32;
-  if (!section.text("name", out, Need::required)) return false;
+  if (!section.text("name", out, need)) return false;
   if (is_name(out, longest)) return true;
   section.error("name", fmt::format("name = {}, allowed: 1 to {} letters, digits, '.', '_', '-', the first a letter, "
                                     "digit or '_'",

@@ -13,7 +13,7 @@
 namespace linecrypt::config {
 
 // A section's own name: letters, digits, '.', '_', '-', at most 32, a letter or digit first.
-bool read_name(Section& section, std::string& out);
+bool read_name(Section& section, std::string& out, Need need = Need::required);
 // The kernel's rule for a network device: 1 to 15 characters of those.
 [[nodiscard]] bool is_netdev_name(std::string_view name);
 [[nodiscard]] bool is_absolute_path(std::string_view path);
