@@ -265,7 +265,7 @@ TEST_CASE("authentic packets with bad padding are refused and zeroed", "[esp][re
   std::uint64_t number = 0;
   const auto with = [&](const char* tail) { return peer.authentic(++number, clear + hex(tail)); };
   peer.accepts(with("01020204"));
-  peer.accepts(with("0104"));  // one byte, 1; alignment is the sender's matter
+  peer.accepts(with("010104"));  // one byte, 1; alignment is the sender's matter
   peer.refuses_zeroed(with("02010204"), Verdict::esp_bad_padding);
   peer.refuses_zeroed(with("00000204"), Verdict::esp_bad_padding);
   peer.refuses_zeroed(with("01030204"), Verdict::esp_bad_padding);
