@@ -1,6 +1,7 @@
-// Version, status and verdict names, cleansing: what needs no context.
+// Version, status and verdict names, memory: what needs no context.
 #include <string_view>
 
+#include "host/software/aead/openssl_memory.hpp"
 #include "linecrypt/linecrypt.h"
 #include "linecrypt/secret.hpp"
 #include "linecrypt/verdict.hpp"
@@ -42,6 +43,10 @@ const char* lc_status_name(int status) {
 
 void lc_cleanse(void* memory, size_t size) {
   if (memory != nullptr && size != 0) linecrypt::cleanse(memory, size);
+}
+
+int lc_protect_openssl_memory(void) {
+  return linecrypt::software::protect_openssl_memory() ? LC_OK : LC_REFUSED;
 }
 
 uint32_t lc_verdict_count(void) {

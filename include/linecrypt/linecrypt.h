@@ -64,6 +64,12 @@ typedef struct lc_sa {
 /* Overwrites memory in a way that the compiler may not remove. NULL or 0 bytes: nothing. Any thread. */
 void lc_cleanse(void* memory, size_t size);
 
+/* Optional, for a program's main, before anything uses OpenSSL: from then on OpenSSL allocates from memory that no core
+ * dump contains and cleanses what it frees, for the whole process. LC_REFUSED: it has allocated already; nothing
+ * changed. Without it a provider's key contexts are protected all the same, OpenSSL's own copies of key schedules are
+ * only cleansed. */
+int lc_protect_openssl_memory(void);
+
 /* ---- verdicts --------------------------------------------------------------------------------------------------- */
 
 /* The outcome of one packet. Names are stable, numbers are so only for these three; look others up by name once. */
