@@ -1,0 +1,175 @@
+// Two gateways back to back: what goes in at one site comes out at the other, and never in clear in between.
+#include <catch2/catch.hpp>
+
+#include "linecrypt/wire/ethernet.hpp"
+#include "linecrypt/wire/ip_packet.hpp"
+#include "tests/host/gateway/pipeline/gateway.hpp"
+
+using namespace linecrypt;
+using namespace linecrypt::gateway;
+using namespace linecrypt::gateway::test;
+
+namespace {
+
+wire::IpPacket ip_of(const Bytes& frame, std::uint32_t l2 = 14) {
+  return wire::parse_ip(frame.data() + l2, static_cast<std::uint32_t>(frame.size()) - l2);
+}
+
+const std::vector<std::vector<ClearVlanTag>> tag_sets = {{}, {{0x8100, 100}}, {{0x88a8, 7}, {0x8100, 4094}}};
+
+}  // namespace
+
+TEST_CASE("a packet crosses the circuit and comes out as it went in, one hop older") {
+  Scenario scenario;
+  scenario.engine = GENERATE(from_range(engine_kinds()));
+  scenario.outer = GENERATE(Family::ipv4, Family::ipv6);
+  scenario.udp = GENERATE(false, true);
+  scenario.macsec = GENERATE(false, true);
+  scenario.vlan = tag_sets[static_cast<std::size_t>(GENERATE(0, 1, 2))];
+  Pair pair(scenario);
+  for (const Family inner : {Family::ipv4, Family::ipv6}) {
+    for (const std::size_t size : {16U, 17U, 64U, 1300U}) {
+      const Bytes packet = pair.a.site_packet(inner, size);
+      pair.a.inject(clear_port, Origin::wire, pair.a.from_host(packet));
+      pair.exchange();
+      const std::vector<Bytes> out = pair.b.take_wire(clear_port);
+      REQUIRE(out.size() == 1);
+      CHECK(out[0].size() >= wire::ethernet_smallest);
+      const wire::IpPacket ip = ip_of(out[0]);
+      REQUIRE(ip.valid);
+      CHECK(ip.total_length == packet.size());
+      CHECK(ip.hop_limit() == 62);  // each gateway took one
+      CHECK(std::equal(packet.begin() + (inner == Family::ipv4 ? 12 : 8), packet.end(),
+                       ip.data + (inner == Family::ipv4 ? 12 : 8)));
+      CHECK(std::equal(out[0].begin(), out[0].begin() + 6, pair.b.host_mac().bytes.begin()));
+      CHECK(std::equal(out[0].begin() + 6, out[0].begin() + 12, pair.b.port_mac(clear_port).bytes.begin()));
+      // And back.
+      const Bytes back = pair.b.site_packet(inner, size);
+      pair.b.inject(clear_port, Origin::wire, pair.b.from_host(back));
+      pair.exchange();
+      REQUIRE(pair.a.take_wire(clear_port).size() == 1);
+    }
+  }
+  // What was on the circuit: its tags in clear, behind them ESP or a SecTAG.
+  REQUIRE(pair.circuit.size() == 16);
+  for (const Bytes& frame : pair.circuit) {
+    std::uint32_t at = 12;
+    for (const ClearVlanTag& tag : scenario.vlan) {
+      CHECK(wire::load16(&frame[at]) == tag.tpid);
+      CHECK(wire::load16(&frame[at + 2]) == tag.vid);
+      at += 4;
+    }
+    const std::uint16_t ethertype = wire::load16(&frame[at]);
+    if (scenario.macsec) {
+      CHECK(ethertype == wire::ethertype_macsec);
+    } else {
+      const wire::IpPacket outer = ip_of(frame, at + 2);
+      REQUIRE(outer.valid);
+      CHECK(outer.family == scenario.outer);
+      CHECK(outer.protocol == (scenario.udp ? wire::protocol_udp : wire::protocol_esp));
+    }
+  }
+  CHECK(pair.a.verdicts(Verdict::ok) == 16);
+  pair.check_accounts();
+}
+
+TEST_CASE("bursts keep their order and lose nothing") {
+  Scenario scenario;
+  scenario.engine = GENERATE(from_range(engine_kinds()));
+  scenario.macsec = GENERATE(false, true);
+  Pair pair(scenario);
+  constexpr std::size_t count = 600;
+  for (std::size_t i = 0; i < count; i += 60) {
+    std::vector<Frame*> burst;
+    for (std::size_t k = i; k < i + 60; ++k)
+      burst.push_back(pair.a.io.make(pair.a.from_host(pair.a.site_packet(Family::ipv4, 20 + k % 700))));
+    pair.a.pipeline->process(clear_port, Origin::wire, burst);
+    pair.a.pipeline->poll();
+    pair.a.settle();
+  }
+  pair.exchange();
+  const std::vector<Bytes> out = pair.b.take_wire(clear_port);
+  REQUIRE(out.size() == count);
+  for (std::size_t i = 0; i < count; ++i) CHECK(ip_of(out[i]).total_length == 28 + 20 + i % 700);
+  pair.check_accounts();
+}
+
+TEST_CASE("transport mode carries the gateways' own traffic and the kernel gets it on the clear side only") {
+  Scenario scenario;
+  scenario.engine = GENERATE(from_range(engine_kinds()));
+  scenario.outer = GENERATE(Family::ipv4, Family::ipv6);
+  scenario.udp = GENERATE(false, true);
+  scenario.macsec = GENERATE(false, true);
+  scenario.mode = EspMode::transport;
+  Pair pair(scenario);
+  const Bytes packet =
+      udp_packet(pair.a.own(black_port, scenario.outer), pair.a.peer(scenario.outer), 7000, 7001, payload(100));
+  CHECK(pair.a.send(black_port, Origin::companion, pair.a.from_kernel(black_port, packet)) == Verdict::ok);
+  pair.exchange();
+  CHECK(pair.b.take_companion(black_port).empty());
+  const std::vector<Bytes> got = pair.b.take_companion(clear_port);
+  REQUIRE(got.size() == 1);
+  CHECK(std::equal(got[0].begin(), got[0].begin() + 6, pair.b.port_mac(clear_port).bytes.begin()));
+  CHECK(contains(got[0], marker));
+  const wire::IpPacket ip = ip_of(got[0]);
+  REQUIRE(ip.valid);
+  CHECK(ip.hop_limit() == 64);  // the sender's own traffic, and its end
+  CHECK(pair.b.verdicts(Verdict::punted) == 1);
+
+  pair.check_accounts();
+}
+
+TEST_CASE("a packet for the far gateway's own clear-side address goes to its clear-side companion") {
+  Scenario scenario;
+  scenario.engine = GENERATE(from_range(engine_kinds()));
+  const Family inner = GENERATE(Family::ipv4, Family::ipv6);
+  Pair pair(scenario);
+  const Bytes packet = udp_packet(pair.a.host(inner), pair.b.own(clear_port, inner), 1, 2, payload());
+  pair.a.inject(clear_port, Origin::wire, pair.a.from_host(packet));
+  pair.exchange();
+  CHECK(pair.b.take_companion(black_port).empty());
+  REQUIRE(pair.b.take_companion(clear_port).size() == 1);
+  pair.check_accounts();
+}
+
+TEST_CASE("Ethernet padding does not enter the tunnel and comes back on short frames only") {
+  Scenario scenario;
+  scenario.engine = GENERATE(from_range(engine_kinds()));
+  Pair pair(scenario);
+  Bytes frame = pair.a.from_host(pair.a.site_packet(Family::ipv4, 16));
+  const std::size_t length = frame.size();
+  frame.resize(300, 0xee);  // padding, and not zero
+  pair.a.inject(clear_port, Origin::wire, frame);
+  pair.exchange();
+  REQUIRE(pair.circuit.size() == 1);
+  CHECK(pair.circuit[0].size() == 14 + 20 + 8 + 8 + (length - 14 + 2 + 3) / 4 * 4 + 16);
+  const std::vector<Bytes> out = pair.b.take_wire(clear_port);
+  REQUIRE(out.size() == 1);
+  REQUIRE(out[0].size() == 60);
+  for (std::size_t i = length; i < 60; ++i) CHECK(out[0][i] == 0);
+  pair.check_accounts();
+}
+
+TEST_CASE("every inner size up to the circuit's limit crosses, and the next one does not") {
+  Scenario scenario;
+  scenario.engine = GENERATE(from_range(engine_kinds()));
+  scenario.outer = GENERATE(Family::ipv4, Family::ipv6);
+  scenario.udp = GENERATE(false, true);
+  scenario.macsec = true;
+  Pair pair(scenario);
+  // notes of RFC 4303 and 4106: the largest inner packet of a 1500 byte path.
+  const std::uint32_t largest =
+      scenario.outer == Family::ipv4 ? (scenario.udp ? 1438 : 1446) : (scenario.udp ? 1418 : 1426);
+  std::size_t sent = 0;
+  for (std::uint32_t size = 44; size <= largest; size += size < 120 || size > largest - 20 ? 1 : 37) {
+    pair.a.inject(clear_port, Origin::wire, pair.a.from_host(pair.a.site_packet(Family::ipv4, size - 28)));
+    pair.a.settle();
+    ++sent;
+  }
+  pair.exchange();
+  CHECK(pair.b.take_wire(clear_port).size() == sent);
+  CHECK(pair.a.send(clear_port, Origin::wire, pair.a.from_host(pair.a.site_packet(Family::ipv4, largest + 1 - 28))) ==
+        Verdict::too_big);
+  for (const Bytes& frame : pair.circuit) CHECK(frame.size() <= 1514 + 32);
+  pair.check_accounts();
+}
