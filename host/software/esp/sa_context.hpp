@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "host/software/aead/provider.hpp"
+#include "host/software/esp/context.hpp"
 #include "host/software/esp/resync.hpp"
 #include "host/software/work.hpp"
 #include "linecrypt/esp_sa.hpp"

@@ -1,7 +1,6 @@
 #include "tests/host/software/esp/fixture.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 #include <deque>
 
@@ -20,11 +19,6 @@ std::vector<EngineChoice> engines(bool quick) {
       out.push_back({delaying ? "ipsec-mb, delaying" : "ipsec-mb", software::ProviderChoice::ipsec_mb, delaying});
   }
   return out;
-}
-
-bool long_form() {
-  const char* asked = std::getenv("LINECRYPT_LONG");
-  return asked != nullptr && *asked == '1';
 }
 
 EspBench::EspBench(const EngineChoice& choice, std::uint32_t slots)

@@ -8,8 +8,9 @@
 
 #include "host/software/aead/provider.hpp"
 #include "linecrypt/engine.hpp"
-#include "tests/host/software/esp/packets.hpp"
 #include "tests/host/software/esp/reference.hpp"
+#include "tests/support/ip_packets.hpp"
+#include "tests/support/long_form.hpp"
 
 namespace Catch {
 template <>
@@ -28,9 +29,6 @@ struct EngineChoice {
 // Every engine that can run here: both providers, and the delaying engine over each. `quick`: without the delaying
 // ones.
 std::vector<EngineChoice> engines(bool quick = false);
-
-// True in the long form: every size of every combination. Set LINECRYPT_LONG=1.
-bool long_form();
 
 struct Outcome {
   Verdict verdict = Verdict::pending;

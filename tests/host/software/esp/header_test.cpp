@@ -302,7 +302,7 @@ TEST_CASE("IPv4 options stay in front of ESP in transport mode and inside it in 
   for (const char* options :
        {"94040000", "01010101", "0101010144280d0000000000000000000000000000000000000000000000000000000000000000"}) {
     Ip ip;
-    ip.options = hex(options);
+    ip.options = from_hex(options);
     ip.options.resize((ip.options.size() + 3) / 4 * 4);
     if (ip.options.size() > 40) ip.options.resize(40);
     const Bytes clear = packet(ip, udp_segment(ip, 1, 2, noise(50)));
@@ -321,7 +321,7 @@ TEST_CASE("IPv4 options stay in front of ESP in transport mode and inside it in 
   if (mode == EspMode::tunnel && !with_udp) {
     const EspSa sa = make_sa(shape, Direction::ingress);
     Ip outer{.source = "192.0.2.1", .destination = "192.0.2.2", .protocol = 50};
-    outer.options = hex("94040000");
+    outer.options = from_hex("94040000");
     const Bytes clear = clear_of({});
     CHECK(bench.decapsulate(in, packet(outer, reference_seal(sa, 900, with_trailer(clear, 4)))).packet == clear);
   }
@@ -358,20 +358,20 @@ TEST_CASE("ESP stands behind hop-by-hop, routing and fragment headers and before
   for (const Chain& chain : chains) {
     INFO(chain.what);
     Ip ip = host(Family::ipv6);
-    ip.options = hex(std::string(chain.before) + chain.after);
+    ip.options = from_hex(std::string(chain.before) + chain.after);
     ip.first_extension = chain.first;
     const Bytes segment = udp_segment(ip, 1, 2, noise(50));
     const Bytes clear = packet(ip, segment);
     const Outcome sealed = bench.encapsulate(out, clear);
     REQUIRE(sealed.verdict == Verdict::ok);
-    const std::size_t front = 40 + hex(chain.before).size();
+    const std::size_t front = 40 + from_hex(chain.before).size();
     Bytes expected = Bytes(clear.begin(), clear.begin() + static_cast<std::ptrdiff_t>(front));
     const Bytes esp =
-        reference_seal(sa, sealed.number, with_trailer(hex(chain.after) + segment, chain.protected_first));
+        reference_seal(sa, sealed.number, with_trailer(from_hex(chain.after) + segment, chain.protected_first));
     expected[chain.names_esp] = with_udp ? 17 : 50;
     put16(expected, 4, static_cast<std::uint16_t>(front - 40 + (with_udp ? 8 : 0) + esp.size()));
     if (with_udp) {
-      Bytes datagram = hex("1194119400000000") + esp;
+      Bytes datagram = from_hex("1194119400000000") + esp;
       put16(datagram, 4, static_cast<std::uint16_t>(datagram.size()));
       put16(datagram, 6, slow_l4_checksum(ip, 17, datagram));
       expected = expected + datagram;
@@ -385,7 +385,7 @@ TEST_CASE("ESP stands behind hop-by-hop, routing and fragment headers and before
   Ip ip = host(Family::ipv6);
   ip.protocol = 50;
   ip.first_extension = 60;
-  ip.options = hex("3200010400000000");
+  ip.options = from_hex("3200010400000000");
   if (!with_udp) {
     const Bytes segment = udp_segment(ip, 1, 2, noise(50));
     const Outcome opened = bench.decapsulate(in, packet(ip, reference_seal(sa, 900, with_trailer(segment, 17))));
@@ -395,6 +395,6 @@ TEST_CASE("ESP stands behind hop-by-hop, routing and fragment headers and before
   }
   // UDP cannot be checksummed on the way to a destination that is not the last.
   ip.first_extension = 43;
-  ip.options = hex("1102040100000000 20010db8000000000000000000000001");
+  ip.options = from_hex("1102040100000000 20010db8000000000000000000000001");
   CHECK(bench.encapsulate(out, packet(ip, noise(40))).verdict == (with_udp ? Verdict::unsupported : Verdict::ok));
 }

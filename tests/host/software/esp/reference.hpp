@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "linecrypt/esp_sa.hpp"
-#include "tests/host/software/esp/packets.hpp"
+#include "tests/support/ip_packets.hpp"
 
 namespace linecrypt::test {
 

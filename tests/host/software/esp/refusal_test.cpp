@@ -94,10 +94,10 @@ TEST_CASE("ingress refuses fragments of ESP packets, and takes an IPv6 atomic fr
   const Bytes esp = reference_seal(six.sa, 1, with_trailer(hello(), 4));
   Ip ip{.source = "2001:db8::1", .destination = "2001:db8::2", .protocol = 50, .first_extension = 44};
   for (const char* field : {"0001", "0008", "fff9"}) {
-    ip.options = hex(std::string("3200") + field + "00000007");
+    ip.options = from_hex(std::string("3200") + field + "00000007");
     six.refuses(packet(ip, esp), Verdict::esp_fragment);
   }
-  ip.options = hex("3200000000000007");
+  ip.options = from_hex("3200000000000007");
   six.accepts(packet(ip, esp));
 }
 
@@ -183,10 +183,10 @@ TEST_CASE("ingress refuses malformed UDP encapsulation, IKE and keepalives", "[e
     put16(bytes, 24, static_cast<std::uint16_t>(get16(bytes, 24) + change));
     peer.refuses(bytes, Verdict::esp_bad_udp);
   }
-  peer.refuses(in_outer(peer.sa, hex("ff")), Verdict::keepalive);
-  peer.refuses(in_outer(peer.sa, hex("fe")), Verdict::esp_bad_udp);
+  peer.refuses(in_outer(peer.sa, from_hex("ff")), Verdict::keepalive);
+  peer.refuses(in_outer(peer.sa, from_hex("fe")), Verdict::esp_bad_udp);
   peer.refuses(in_outer(peer.sa, {}), Verdict::esp_bad_udp);
-  peer.refuses(in_outer(peer.sa, hex("00000000") + noise(40)), Verdict::esp_bad_udp);
+  peer.refuses(in_outer(peer.sa, from_hex("00000000") + noise(40)), Verdict::esp_bad_udp);
   Ip cut{.source = "192.0.2.1", .destination = "192.0.2.2"};
   peer.refuses(packet(cut, noise(7)), Verdict::esp_bad_udp);
   peer.accepts(good);
@@ -263,7 +263,7 @@ TEST_CASE("authentic packets with bad padding are refused and zeroed", "[esp][re
   Peer peer(choice);
   const Bytes clear = hello();  // 88 bytes: two bytes of padding
   std::uint64_t number = 0;
-  const auto with = [&](const char* tail) { return peer.authentic(++number, clear + hex(tail)); };
+  const auto with = [&](const char* tail) { return peer.authentic(++number, clear + from_hex(tail)); };
   peer.accepts(with("01020204"));
   peer.accepts(with("010104"));  // one byte, 1; alignment is the sender's matter
   peer.refuses_zeroed(with("02010204"), Verdict::esp_bad_padding);
@@ -271,12 +271,12 @@ TEST_CASE("authentic packets with bad padding are refused and zeroed", "[esp][re
   peer.refuses_zeroed(with("01030204"), Verdict::esp_bad_padding);
   peer.refuses_zeroed(with("0102ff04"), Verdict::esp_bad_padding);  // longer than the text
   peer.refuses_zeroed(with("01025b04"), Verdict::esp_bad_padding);  // by one byte: 91 of 90
-  peer.refuses_zeroed(peer.authentic(++number, hex("0104")), Verdict::esp_bad_padding);
+  peer.refuses_zeroed(peer.authentic(++number, from_hex("0104")), Verdict::esp_bad_padding);
   CHECK(peer.bench.slot(peer.id).counters.malformed.get() == 6);
   // 255 bytes of padding are right when they count.
   Bytes text = clear;
   for (int i = 1; i <= 255; ++i) text.push_back(static_cast<std::uint8_t>(i));
-  peer.accepts(peer.authentic(++number, text + hex("ff04")));
+  peer.accepts(peer.authentic(++number, text + from_hex("ff04")));
 }
 
 TEST_CASE("authentic packets whose next header does not fit the mode are refused and zeroed", "[esp][refusal]") {
@@ -319,7 +319,7 @@ TEST_CASE("a dummy packet is authenticated, moves the window, and leaves nothing
   const auto choice = GENERATE(from_range(engines()));
   for (const EspMode mode : {EspMode::tunnel, EspMode::transport}) {
     Peer peer(choice, Shape{.mode = mode});
-    const Bytes bytes = peer.authentic(5, noise(50) + hex("003b"));
+    const Bytes bytes = peer.authentic(5, noise(50) + from_hex("003b"));
     Bytes forged = bytes;
     forged.back() ^= 1;
     peer.refuses_zeroed(forged, Verdict::esp_bad_icv);

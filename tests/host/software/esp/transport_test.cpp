@@ -162,14 +162,14 @@ TEST_CASE("selectors look behind IPv6 extension headers", "[esp][selector]") {
     return bench.decapsulate(in, in_outer(sa, reference_seal(sa, ++number, with_trailer(inner, 41)))).verdict;
   };
   Ip ip{.source = "2001:db8:1::7", .destination = "2001:db8:2::9", .protocol = tcp};
-  ip.options = hex("3c00050200000000 0600010400000000");
+  ip.options = from_hex("3c00050200000000 0600010400000000");
   ip.first_extension = 0;
   CHECK(send(ip, 80) == Verdict::ok);
   CHECK(send(ip, 81) == Verdict::selector_mismatch);
-  ip.options = hex("0600000100001234");  // first fragment
+  ip.options = from_hex("0600000100001234");  // first fragment
   ip.first_extension = 44;
   CHECK(send(ip, 80) == Verdict::ok);
-  ip.options = hex("0600000900001234");  // a later one
+  ip.options = from_hex("0600000900001234");  // a later one
   CHECK(send(ip, 80) == Verdict::selector_mismatch);
 }
 

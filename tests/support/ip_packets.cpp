@@ -1,29 +1,9 @@
-#include "tests/host/software/esp/packets.hpp"
+#include "tests/support/ip_packets.hpp"
 
 #include <algorithm>
 #include <stdexcept>
 
 namespace linecrypt::test {
-
-Bytes hex(const std::string& text) {
-  Bytes out;
-  std::string digits;
-  for (const char c : text)
-    if (c != ' ' && c != '\n') digits += c;
-  for (std::size_t i = 0; i + 1 < digits.size(); i += 2)
-    out.push_back(static_cast<std::uint8_t>(std::stoul(digits.substr(i, 2), nullptr, 16)));
-  return out;
-}
-
-std::string to_hex(const Bytes& bytes) {
-  static const char* digits = "0123456789abcdef";
-  std::string out;
-  for (const std::uint8_t byte : bytes) {
-    out += digits[byte >> 4U];
-    out += digits[byte & 15U];
-  }
-  return out;
-}
 
 Bytes operator+(Bytes left, const Bytes& right) {
   left.insert(left.end(), right.begin(), right.end());
@@ -116,8 +96,8 @@ Bytes packet(const Ip& ip, const Bytes& payload) {
 }
 
 Bytes ethernet(std::uint16_t type, const Bytes& payload, bool vlan) {
-  Bytes out = hex("02000000000202000000000a");
-  if (vlan) out = out + hex("81000064");
+  Bytes out = from_hex("02000000000202000000000a");
+  if (vlan) out = out + from_hex("81000064");
   out.resize(out.size() + 2);
   put16(out, out.size() - 2, type);
   return out + payload;

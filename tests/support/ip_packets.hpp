@@ -1,4 +1,4 @@
-// IP packets built by hand for the ESP tests. Nothing here uses the code under test.
+// IP packets built by hand for tests. Only addresses are parsed by the code under test.
 #pragma once
 
 #include <cstdint>
@@ -6,13 +6,10 @@
 #include <vector>
 
 #include "linecrypt/address.hpp"
+#include "tests/support/hex.hpp"
 
 namespace linecrypt::test {
 
-using Bytes = std::vector<std::uint8_t>;
-
-Bytes hex(const std::string& text);
-std::string to_hex(const Bytes& bytes);
 Bytes operator+(Bytes left, const Bytes& right);
 // `length` bytes that depend on `seed`.
 Bytes noise(std::size_t length, std::uint32_t seed = 1);
