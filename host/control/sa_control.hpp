@@ -5,8 +5,8 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -35,34 +35,38 @@ struct SaListing {
 };
 
 struct SaControlOptions {
-  Engine* engine = nullptr;               // opened by SaControl; outlives it
+  Engine* engine = nullptr;               // opened by SaControl, closed by its destructor; outlives it
   keys::KeyRegistry* registry = nullptr;  // outlives it
   std::uint32_t max_sas = 1024;
   std::uint32_t queues = 1;
   Reclamation reclamation{};
-  Clock clock{};
+  Clock clock{};  // none: the system's monotonic clock
 };
 
 class SaControl {
  public:
   static Result<std::unique_ptr<SaControl>> open(const SaControlOptions& options);
+  // Ends all SAs. No job may be in flight.
   ~SaControl();
 
   // Steps: check, claim the key, lease or ingress mark, slot, engine install, SPI table (ingress ESP). On failure all
-  // is undone.
+  // is undone, but for the lease: its numbers stay spent.
   Result<SaId> add(const EspSa& sa, keys::KeyLife life, const std::string& label);
   Result<SaId> add(const MacsecSa& sa, keys::KeyLife life, const std::string& label);
+  // Its key is free for another user once service(), add() or the destructor has recorded where it stood.
   Result<void> remove(SaId id);
 
   // Called at least every 10 ms: engine events -> leases (batched, ahead of need) and listings; lifetimes in seconds;
-  // ingress marks each second. Errors are kept for `problems()` and counted; they never stop the others. May wait for
-  // the disk.
+  // ingress marks each second. Errors are kept for `problems()` and told once as messages; they never stop the others.
+  // May wait for the disk.
   void service();
 
   // Events for the log, moved out: one sentence each, rate-limited per SA and kind.
   [[nodiscard]] std::vector<std::string> take_messages();
+  // What is wrong now, one sentence each: leases refused, marks not recorded.
+  [[nodiscard]] std::vector<std::string> problems() const;
   [[nodiscard]] std::vector<SaListing> list() const;
-  [[nodiscard]] const SaSlot* slot(SaId id) const noexcept;
+  [[nodiscard]] const SaSlot* slot(SaId id) const noexcept;  // none: not live
   [[nodiscard]] std::span<const SaSlot> slots() const noexcept;
   [[nodiscard]] const tables::SpiTable& spi_table() const noexcept;
   [[nodiscard]] Engine& engine() noexcept;

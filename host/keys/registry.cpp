@@ -225,10 +225,10 @@ Result<std::unique_ptr<Claim>> Registry::claim_space(const NumberSpace& names, K
   auto hold = lock_and_refresh();
   if (!hold) return hold.error();
   // 1.
-  if (auto free = check_own_uses(names); !free) return Error{fmt::format("{}: {}", label, free.error().message)};
+  if (auto free = check_own_uses(names); !free) return free.error();
   // 2.
   auto use = start_of(names, life, label);
-  if (!use) return Error{fmt::format("{}: {}", label, use.error().message)};
+  if (!use) return use.error();
   // 3.
   const std::string text = fmt::format("{} of \"{}\" in process {}", text_of(names.direction), label, ::getpid());
   std::vector<std::pair<std::string, FileDescriptor>> held;
@@ -243,7 +243,7 @@ Result<std::unique_ptr<Claim>> Registry::claim_space(const NumberSpace& names, K
     if (!attempt || !attempt->lock.open()) give_back();
     if (!attempt) return attempt.error();
     if (!attempt->lock.open()) {
-      return Error{fmt::format("{}: equal {} already in use: {}; {}", label, constant_of(names.form), attempt->holder,
+      return Error{fmt::format("equal {} already in use: {}; {}", constant_of(names.form), attempt->holder,
                                names.direction == Direction::egress ? "a second user would repeat nonces"
                                                                     : "egress and ingress each need their own")};
     }
@@ -255,9 +255,9 @@ Result<std::unique_ptr<Claim>> Registry::claim_space(const NumberSpace& names, K
   if (!form) return form.error();
   if (!form->lock.open()) {
     return Error{
-        fmt::format("{}: its key is asked for {} and in use for {}; nonces of two protocols could meet, each "
+        fmt::format("its key is asked for {} and in use for {}; nonces of two protocols could meet, each "
                     "needs a key of its own",
-                    label, keys::text_of(names.form), form->holder)};
+                    keys::text_of(names.form), form->holder)};
   }
   held.emplace_back(key_name, std::move(form->lock));
   // 4. Ours.
@@ -270,19 +270,19 @@ Result<std::unique_ptr<Claim>> Registry::claim_space(const NumberSpace& names, K
 
 Result<void> Registry::enroll_space(const NumberSpace& names, const std::string& label, std::uint64_t egress_next) {
   if (egress_next == 0 || egress_next >= names.end()) {
-    return Error{fmt::format("{}: numbers begin at {}, allowed: 1 to {}", label, egress_next, names.end() - 1)};
+    return Error{fmt::format("numbers begin at {}, allowed: 1 to {}", egress_next, names.end() - 1)};
   }
   auto hold = lock_and_refresh();
   if (!hold) return hold.error();
   SpaceRecord record;
   if (const SpaceRecord* known = record_of(names.space)) {
     if (known->enrolled) {
-      return Error{fmt::format("{}: its key is enrolled already, for {} as \"{}\"", label, text_of(known->direction),
-                               known->label)};
+      return Error{
+          fmt::format("its key is enrolled already, for {} as \"{}\"", text_of(known->direction), known->label)};
     }
     if (known->direction != names.direction) {
-      return Error{fmt::format("{}: its key served {} before, as \"{}\", and cannot serve {}", label,
-                               text_of(known->direction), known->label, text_of(names.direction))};
+      return Error{fmt::format("its key served {} before, as \"{}\", and cannot serve {}", text_of(known->direction),
+                               known->label, text_of(names.direction))};
     }
     record = *known;
   }
@@ -322,20 +322,20 @@ void Registry::note_sent(const NumberSpaceId& space, std::uint64_t last_sent) {
 // 1. Never more than DESIGN 2 allows at once. 2. Never past the end of the space. 3. Where the peer infers the high
 // half, never 2^30 or more ahead of what was sent (RFC 4303 A2.2).
 Result<Lease> Registry::lend(const Use& use, std::uint64_t size) const {
-  if (size == 0) return Error{fmt::format("{}: a lease of 0 numbers was asked, allowed: 1 and more", use.label)};
+  if (size == 0) return Error{"a lease of 0 numbers was asked, allowed: 1 and more"};
   const std::uint64_t largest = use.names.wide ? lease_largest : lease_largest_32bit;
   std::uint64_t limit = use.names.end();
   if (use.next >= limit) {
-    return Error{fmt::format("{}: all {} numbers of its key are used up; it needs a new key", use.label,
-                             use.names.wide ? "64-bit" : "32-bit")};
+    return Error{
+        fmt::format("all {} numbers of its key are used up; it needs a new key", use.names.wide ? "64-bit" : "32-bit")};
   }
   if (use.names.wide && use.sent < limit - lead_largest) {
     limit = use.sent + lead_largest;
     if (use.next >= limit) {
       return Error{fmt::format(
-          "{}: numbers up to {} are leased or skipped while {} was the last one sent; 2^30 ahead the peer could not "
+          "numbers up to {} are leased or skipped while {} was the last one sent; 2^30 ahead the peer could not "
           "infer the high half (RFC 4303 A2.2), it needs a new key",
-          use.label, use.next - 1, use.sent)};
+          use.next - 1, use.sent)};
     }
   }
   const std::uint64_t room = std::min(std::min(size, largest), limit - use.next);
@@ -377,8 +377,7 @@ std::vector<Result<Lease>> Registry::acquire(std::span<const LeaseRequest> reque
       }
       const SpaceRecord* const record = record_of(request.space);
       if (record == nullptr || !record->enrolled) {
-        leases.emplace_back(
-            Error{fmt::format("{}: its record is gone from {}/journal", use.label, files_->directory())});
+        leases.emplace_back(Error{fmt::format("its record is gone from {}/journal", files_->directory())});
         continue;
       }
       use.next = std::max(use.next, record->egress_next);
@@ -416,11 +415,13 @@ Result<void> Registry::record_ingress(std::span<const IngressMark> marks) {
   if (marks.empty() && !sent) return {};
   auto hold = lock_and_refresh();
   if (!hold) return hold.error();
-  // 1. Marks that moved.
+  // 1. Marks that moved. One that has no record does not hold up the others.
+  std::optional<Error> unknown;
   for (const IngressMark& mark : marks) {
     const SpaceRecord* const known = record_of(mark.space);
     if (known == nullptr || known->direction != Direction::ingress) {
-      return Error{"ingress mark: its number space is not enrolled for ingress"};
+      unknown = Error{"an ingress mark of a number space that is not enrolled for ingress was not recorded"};
+      continue;
     }
     SpaceRecord& record = changed.try_emplace(mark.space, *known).first->second;
     record.ingress_mark = std::max(record.ingress_mark, mark.mark);
@@ -440,7 +441,7 @@ Result<void> Registry::record_ingress(std::span<const IngressMark> marks) {
   }
   if (auto written = journal_->append(changes); !written) return written;
   for (auto& [space, use] : shared_->uses) use.sent_dirty = use.sent_dirty && use.life == KeyLife::ephemeral;
-  return {};
+  return unknown ? Result<void>(*unknown) : Result<void>();
 }
 
 SpaceState state_of(const NumberSpaceId& space, const SpaceRecord& record) {

@@ -1,0 +1,52 @@
+// LiveSa: what the control thread knows of one SA beside its slot.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "host/control/lease_sizer.hpp"
+#include "host/control/messages.hpp"
+#include "host/control/sa_control.hpp"
+
+namespace linecrypt::control {
+
+struct LiveSa {
+  SaId id;
+  Direction direction = Direction::egress;
+  keys::KeyLife life = keys::KeyLife::ephemeral;
+  std::unique_ptr<keys::Claim> claim;
+  SaListing listing;  // all but state and age, which change
+  std::uint64_t born_ns = 0;
+  MessageTimes times;
+  std::string problem;  // what is wrong now; empty: nothing
+
+  // Lifetimes in seconds; packets and bytes are the engine's.
+  std::uint64_t soft_seconds = 0;
+  std::uint64_t hard_seconds = 0;
+  bool soft_said = false;
+  bool expired = false;
+
+  // Egress.
+  LeaseSizer sizer;
+  std::uint64_t lease_size = 0;    // of the last lease granted
+  std::uint64_t granted_end = 0;   // end of the last lease granted; above the SA's own: not taken yet
+  std::optional<Lease> ungranted;  // lent by the registry, not taken by the engine yet
+  bool wants_lease = false;
+  bool starved = false;  // dropped packets since the last lease
+  std::uint64_t ask_not_before_ns = 0;
+
+  // Ingress: highest number that the journal has.
+  std::uint64_t recorded_mark = 0;
+};
+
+// Everything but what only the running SA knows.
+[[nodiscard]] LiveSa describe(const EspSa& sa, const std::string& label);
+[[nodiscard]] LiveSa describe(const MacsecSa& sa, const std::string& label);
+
+// A copy under Engine's type. Secrets are copied by name; both copies cleanse theirs.
+[[nodiscard]] Sa copy_of(const EspSa& sa);
+[[nodiscard]] Sa copy_of(const MacsecSa& sa);
+
+}  // namespace linecrypt::control
