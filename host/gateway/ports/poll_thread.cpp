@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -57,6 +58,7 @@ Result<void> PollThread::start() {
     for (const int descriptor : {wire, io_.port(i).companion->descriptor()}) {
       epoll_event event{};
       event.events = EPOLLIN;
+      event.data.fd = descriptor;
       if (descriptor >= 0 && ::epoll_ctl(wakeup_, EPOLL_CTL_ADD, descriptor, &event) != 0)
         return Error{fmt::format("worker: epoll: {}", std::strerror(errno))};
     }
@@ -175,6 +177,14 @@ void PollThread::wait() {
   std::array<epoll_event, 4> events;
   const int ready = ::epoll_wait(wakeup_, events.data(), static_cast<int>(events.size()), wait_ms);
   if (ready <= 0) return;
+  // A netdev that went down or away is an error that stays: take it off the socket, and do not spin on it.
+  for (int i = 0; i < ready; ++i) {
+    if ((events[static_cast<std::size_t>(i)].events & (EPOLLERR | EPOLLHUP)) == 0) continue;
+    int error = 0;
+    socklen_t size = sizeof error;
+    static_cast<void>(::getsockopt(events[static_cast<std::size_t>(i)].data.fd, SOL_SOCKET, SO_ERROR, &error, &size));
+    sleep_ns(sleep_longest_ns);
+  }
   // Frames after a pause: leases and lifetimes want the control thread's attention again.
   const std::uint64_t one = 1;
   static_cast<void>(!::write(activity_, &one, sizeof one));
