@@ -278,7 +278,7 @@ EspSa TestGateway::esp_sa(Direction direction) const {
   sa.source = out ? own(black_port, scenario_.outer) : peer(scenario_.outer);
   sa.destination = out ? peer(scenario_.outer) : own(black_port, scenario_.outer);
   if (scenario_.udp) sa.udp = UdpEncapsulation{};
-  if (!out) sa.selectors = spd->entries()[scenario_.policies.size()]->policy.selectors;
+  if (!out && !scenario_.any_inner) sa.selectors = spd->entries()[scenario_.policies.size()]->policy.selectors;
   return sa;
 }
 

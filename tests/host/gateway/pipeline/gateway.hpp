@@ -36,6 +36,7 @@ struct Scenario {
   bool udp = false;
   bool macsec = false;                             // on the first circuit
   bool esp = true;                                 // false: the tunnel has no SAs
+  bool any_inner = false;                          // the ingress SA takes any inner packet
   std::vector<ClearVlanTag> vlan;                  // on the first circuit, all of them clear for MACsec
   std::vector<Policy> policies;                    // before the tunnels' own
   Requirement requirement = Requirement::require;  // of the first tunnel's policy, both ways
@@ -120,7 +121,8 @@ class TestGateway {
 };
 
 struct Pair {
-  explicit Pair(const Scenario& scenario) : a(1, scenario), b(2, scenario) {}
+  explicit Pair(const Scenario& scenario) : Pair(scenario, scenario) {}
+  Pair(const Scenario& for_a, const Scenario& for_b) : a(1, for_a), b(2, for_b) {}
   // Carries frames over the circuit, both ways, until it is silent. What passed is in `circuit`.
   void exchange();
   void check_accounts();
