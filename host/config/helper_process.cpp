@@ -62,7 +62,7 @@ class Child {
 enum class ReadEnd : std::uint8_t { whole, late, too_much, failed };
 ReadEnd read_until(int fd, Clock::time_point deadline, KeyText& out) {
   while (true) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
     if (left <= 0) return ReadEnd::late;
     pollfd wait{fd, POLLIN, 0};
     const int ready = ::poll(&wait, 1, static_cast<int>(left));

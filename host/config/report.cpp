@@ -19,21 +19,25 @@ std::size_t hex_end(std::string_view text, std::size_t start) {
   return start;
 }
 
-// The end of "ab:cd:ef..." from `start`, and how many pairs it has; a MAC address has 6, an SCI 8.
-std::pair<std::size_t, std::size_t> pairs_end(std::string_view text, std::size_t start) {
-  std::size_t pairs = 0;
-  std::size_t end = start;
+// The end of groups of hex digits from `start`, as people write long numbers: "ab:cd:ef", "ab-cd", "0011 2233"; and how
+// many digits they have. Behind colons only pairs count: longer groups are an IPv6 address.
+struct Groups {
+  std::size_t end;
+  std::size_t digits;
+};
+Groups groups_from(std::string_view text, std::size_t start) {
+  Groups groups{start, 0};
+  std::size_t next = start;
   while (true) {
-    const std::size_t digits = hex_end(text, end) - end;
-    if (digits != 2) break;
-    ++pairs;
-    end += 2;
-    if (end + 2 < text.size() && (text[end] == ':' || text[end] == '-' || text[end] == ' ') && is_hex(text[end + 1]))
-      ++end;
-    else
-      break;
+    const std::size_t end = hex_end(text, next);
+    const std::size_t size = end - next;
+    const bool after_colon = next > start && text[next - 1] == ':';
+    const bool before_colon = end < text.size() && text[end] == ':';
+    if (size < 2 || ((after_colon || before_colon) && size != 2)) return groups;
+    groups = {end, groups.digits + size};
+    if (end == text.size() || std::string_view(":- ").find(text[end]) == std::string_view::npos) return groups;
+    next = end + 1;
   }
-  return {end, pairs};
 }
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {
@@ -88,28 +92,27 @@ void Report::finish(Loaded& loaded) {
 }
 
 std::string quoted(std::string_view text) {
-  return fmt::format("\"{}{}\"", text.substr(0, longest_quotation), text.size() > longest_quotation ? "..." : "");
+  // Before the cut: a run that is cut short may no longer look like a key.
+  const std::string safe = withhold_hex(text);
+  return fmt::format("\"{}{}\"", safe.substr(0, longest_quotation), safe.size() > longest_quotation ? "..." : "");
 }
 
 std::string withhold_hex(std::string_view message) {
-  constexpr std::size_t digits_smallest = 16;
-  constexpr std::size_t pairs_smallest = 12;
+  constexpr std::size_t run_smallest = 20;     // more than a decimal number of 64 bits has
+  constexpr std::size_t groups_smallest = 24;  // more than a MAC address or an SCI has
   std::string out;
   std::size_t i = 0;
   while (i < message.size()) {
-    if (is_hex(message[i])) {  // the start of a run: runs are consumed whole
-      const std::size_t run = hex_end(message, i);
-      const auto [end, pairs] = pairs_end(message, i);
-      if (run - i >= digits_smallest || pairs >= pairs_smallest) {
-        out += "(withheld)";
-        i = std::max(run, end);
-        continue;
-      }
-      out += message.substr(i, run - i);
-      i = run;
+    if (!is_hex(message[i])) {
+      out += message[i++];
       continue;
     }
-    out += message[i++];
+    const std::size_t run = hex_end(message, i);
+    const Groups groups = groups_from(message, i);
+    const bool secret = run - i >= run_smallest || groups.digits >= groups_smallest;
+    const std::size_t end = secret ? std::max(run, groups.end) : run;
+    out += secret ? std::string_view("(withheld)") : message.substr(i, run - i);
+    i = end;
   }
   return out;
 }

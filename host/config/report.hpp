@@ -43,8 +43,8 @@ class Report {
 inline constexpr std::size_t longest_quotation = 80;
 [[nodiscard]] std::string quoted(std::string_view text);
 
-// Replaces every run that may be key material (16 or more hex digits, or 12 or more pairs of them with separators) by
-// "(withheld)". Every message passes through it, so that a key in the wrong place of a file is not repeated in a log.
+// Replaces what may be key material by "(withheld)": a run of 20 or more hex digits, or 24 or more in groups. Every
+// message passes through it, so that a key in the wrong place of a file is not repeated in a log.
 [[nodiscard]] std::string withhold_hex(std::string_view message);
 
 // "line 12": the place of the first of two.
