@@ -66,8 +66,8 @@ void lc_cleanse(void* memory, size_t size);
 
 /* Optional, for a program's main, before anything uses OpenSSL: from then on OpenSSL allocates from memory that no core
  * dump contains and cleanses what it frees, for the whole process. LC_REFUSED: it has allocated already; nothing
- * changed. Without it a provider's key contexts are protected all the same, OpenSSL's own copies of key schedules are
- * only cleansed. */
+ * changed. Again is harmless. Without it a provider's key contexts are protected all the same, OpenSSL's own copies of
+ * key schedules are only cleansed. */
 int lc_protect_openssl_memory(void);
 
 /* ---- verdicts --------------------------------------------------------------------------------------------------- */

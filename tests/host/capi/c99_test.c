@@ -152,7 +152,7 @@ int main(void) {
   nulls(context);
   short_texts(context);
   sizes();
-  CHECK(lc_protect_openssl_memory() == LC_REFUSED);
+  CHECK(lc_protect_openssl_memory() == LC_OK); /* again is harmless */
   CHECK(lc_context_close(context) == LC_OK);
   puts("c99: all of it held");
   return 0;

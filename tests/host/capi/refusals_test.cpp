@@ -361,6 +361,12 @@ TEST_CASE("a peer's move and a raised lowest PN reach the SA of their kind only"
   REQUIRE((buffer.view.data[14 + 20 + 2] << 8 | buffer.view.data[14 + 20 + 3]) == 4501);
 }
 
+TEST_CASE("OpenSSL's memory cannot be protected once it has allocated") {
+  const Context context(LC_PROVIDER_OPENSSL);
+  REQUIRE(context.status == LC_OK);
+  REQUIRE(lc_protect_openssl_memory() == LC_REFUSED);
+}
+
 TEST_CASE("self-tests pass through the C interface") {
   std::array<char, 256> text{};
   REQUIRE(lc_self_test(GENERATE(0U, 1U, 2U), text.data(), text.size()) == LC_OK);
