@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <string_view>
 
 namespace linecrypt {
@@ -90,18 +91,19 @@ enum class Verdict : std::uint8_t {
 #undef LINECRYPT_VERDICT_NAME
 };
 
-#define LINECRYPT_VERDICT_ONE(name, drop, text) +1
-inline constexpr std::size_t verdict_count = 0 LINECRYPT_VERDICTS(LINECRYPT_VERDICT_ONE);
-#undef LINECRYPT_VERDICT_ONE
+namespace detail {
+inline constexpr std::string_view verdict_names[] = {
+#define LINECRYPT_VERDICT_STRING(name, drop, text) #name,
+    LINECRYPT_VERDICTS(LINECRYPT_VERDICT_STRING)
+#undef LINECRYPT_VERDICT_STRING
+};
+}  // namespace detail
+
+inline constexpr std::size_t verdict_count = std::size(detail::verdict_names);
 
 // The verdict's name as written above, for counters and JSON.
 [[nodiscard]] constexpr std::string_view name(Verdict verdict) noexcept {
-  constexpr std::string_view names[] = {
-#define LINECRYPT_VERDICT_STRING(name, drop, text) #name,
-      LINECRYPT_VERDICTS(LINECRYPT_VERDICT_STRING)
-#undef LINECRYPT_VERDICT_STRING
-  };
-  return names[static_cast<std::size_t>(verdict)];
+  return detail::verdict_names[static_cast<std::size_t>(verdict)];
 }
 
 // One sentence for people.
