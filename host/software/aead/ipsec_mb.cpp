@@ -118,7 +118,7 @@ class IpsecMbProvider final : public AeadProvider {
                                op.aad_head_length + op.aad_tail_length, state.tag, aead_tag_size);
       }
       op.good = equal_constant_time(state.tag, op.tag, aead_tag_size);
-      if (!op.good) cleanse(op.out, op.length);
+      if (!op.good && op.length != 0) cleanse(op.out, op.length);
     }
     // The tag that would have been right is a forgery ready to send.
     cleanse(&state, sizeof state);

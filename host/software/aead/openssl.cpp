@@ -95,7 +95,7 @@ class OpensslProvider final : public AeadProvider {
     for (AeadOp& op : ops) {
       op.good = seal_one(op);
       if (op.good) continue;
-      cleanse(op.out, op.length);
+      if (op.length != 0) cleanse(op.out, op.length);
       cleanse(op.tag, aead_tag_size);
     }
   }
@@ -103,7 +103,7 @@ class OpensslProvider final : public AeadProvider {
   void open(std::span<AeadOp> ops) noexcept override {
     for (AeadOp& op : ops) {
       op.good = open_one(op);
-      if (!op.good) cleanse(op.out, op.length);
+      if (!op.good && op.length != 0) cleanse(op.out, op.length);
     }
   }
 
