@@ -37,8 +37,10 @@ std::uint16_t slow_checksum(const Bytes& bytes) {
 
 void fix_ipv4_checksum(Bytes& packet, std::size_t at) {
   put16(packet, at + 10, 0);
-  const auto begin = packet.begin() + static_cast<std::ptrdiff_t>(at);
-  put16(packet, at + 10, slow_checksum(Bytes(begin, begin + (packet.at(at) & 15) * 4)));
+  const std::size_t end = std::min(at + (packet.at(at) & 15U) * 4, packet.size());
+  put16(packet, at + 10,
+        slow_checksum(Bytes(packet.begin() + static_cast<std::ptrdiff_t>(at),
+                            packet.begin() + static_cast<std::ptrdiff_t>(std::max(at, end)))));
 }
 
 namespace {
