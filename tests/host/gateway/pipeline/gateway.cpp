@@ -76,6 +76,7 @@ TestGateway::TestGateway(int number, const Scenario& scenario) : number_(number)
   const int far = 3 - number;
   // 1. Engine.
   engine = make_engine(scenario);
+  if (scenario.wrap) engine = scenario.wrap(std::move(engine));
   REQUIRE(engine != nullptr);
   EngineSetup open;
   open.slots = slots.slots();

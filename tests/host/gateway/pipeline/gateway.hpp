@@ -7,6 +7,7 @@
 // IPv6 alike: 2001:db8:<n>::/48 at the sites, 2001:db8:ff::/64 and fe80:: on the circuit.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -43,6 +44,8 @@ struct Scenario {
   std::uint32_t path_mtu = 0;
   std::uint32_t black_mtu = 1500;
   engines::DelayingOptions delaying{};
+  // Wraps the engine, for engines that misbehave.
+  std::function<std::unique_ptr<Engine>(std::unique_ptr<Engine>)> wrap;
 };
 
 // A policy over 10.<n>/16 and its like is written from gateway 1's point of view.
