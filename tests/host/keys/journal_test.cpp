@@ -3,8 +3,8 @@
 
 #include <catch2/catch.hpp>
 
-#include "tests/host/keys/fragile_disk.hpp"
-#include "tests/host/keys/samples.hpp"
+#include "tests/support/fragile_disk.hpp"
+#include "tests/support/key_samples.hpp"
 
 namespace linecrypt::keys {
 namespace {

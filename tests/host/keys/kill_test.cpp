@@ -10,8 +10,9 @@
 #include <thread>
 
 #include "host/keys/registry.hpp"
-#include "tests/host/keys/number_ledger.hpp"
-#include "tests/host/keys/samples.hpp"
+#include "tests/support/key_samples.hpp"
+#include "tests/support/long_form.hpp"
+#include "tests/support/number_ledger.hpp"
 
 namespace linecrypt::keys {
 namespace {

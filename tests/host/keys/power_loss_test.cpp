@@ -4,9 +4,10 @@
 #include <map>
 
 #include "host/keys/registry_files.hpp"
-#include "tests/host/keys/fragile_disk.hpp"
-#include "tests/host/keys/number_ledger.hpp"
-#include "tests/host/keys/samples.hpp"
+#include "tests/support/fragile_disk.hpp"
+#include "tests/support/key_samples.hpp"
+#include "tests/support/long_form.hpp"
+#include "tests/support/number_ledger.hpp"
 
 namespace linecrypt::keys {
 namespace {

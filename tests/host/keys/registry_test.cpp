@@ -10,7 +10,7 @@
 #include <fstream>
 
 #include "host/keys/registry_files.hpp"
-#include "tests/host/keys/samples.hpp"
+#include "tests/support/key_samples.hpp"
 
 namespace linecrypt::keys {
 namespace {

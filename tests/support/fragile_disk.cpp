@@ -1,4 +1,4 @@
-#include "tests/host/keys/fragile_disk.hpp"
+#include "tests/support/fragile_disk.hpp"
 
 #include <algorithm>
 #include <utility>

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <stdexcept>
@@ -67,12 +68,6 @@ inline MacsecSa macsec_sa(Direction direction, std::uint8_t key, std::uint16_t p
     sa.ssci = port;
   }
   return sa;
-}
-
-// Whether the long form of a test is asked for: LINECRYPT_LONG=1.
-inline bool long_form() {
-  const char* const value = std::getenv("LINECRYPT_LONG");
-  return value != nullptr && std::string(value) == "1";
 }
 
 }  // namespace linecrypt::test
