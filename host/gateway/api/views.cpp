@@ -7,10 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "host/gateway/live.hpp"
-
-#ifndef LINECRYPT_VERSION
-#define LINECRYPT_VERSION "0.1.0"
-#endif
+#include "linecrypt/linecrypt.h"
 
 namespace linecrypt::gateway::api {
 
@@ -148,7 +145,7 @@ json view_status(const Runtime& runtime) {
   }
   const std::size_t static_esp = runtime.config.tunnels.size();
   json result{{"name", runtime.config.gateway.name},
-              {"version", LINECRYPT_VERSION},
+              {"version", fmt::format("{}.{}.{}", LC_VERSION_MAJOR, LC_VERSION_MINOR, LC_VERSION_PATCH)},
               {"pid", ::getpid()},
               {"uptime_seconds", seconds_since(runtime.started)},
               {"offload",
