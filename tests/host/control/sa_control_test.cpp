@@ -84,7 +84,7 @@ TEST_CASE("After a restart egress starts behind every number ever leased") {
       REQUIRE(number > highest);
       highest = number;
     }
-    // Half of them end without a word, as killed.
+    // Ended by name, or by the end of SaControl.
     if (restart % 2 == 0) CHECK(life.control->remove(id).ok());
   }
   // What was sent is known where it ended in order: skipped numbers stay bounded.
@@ -309,7 +309,7 @@ TEST_CASE("A disk that fails stops an SA at its lease's end, is said once a minu
   CHECK(life.control->problems().empty());
 }
 
-TEST_CASE("A thousand SAs that ask at once cost one batch on the disk") {
+TEST_CASE("A hundred SAs that ask at once cost one batch on the disk") {
   FragileDisk disk(1);
   const TemporaryDirectory locks;
   auto registry = keys::open_registry(disk.open(), locks.path());
