@@ -61,12 +61,16 @@ Result<std::unique_ptr<Eal>> Eal::start(const config::Config& config) {
   cpu_set_t allowed;
   CPU_ZERO(&allowed);
   if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) CPU_SET(0, &allowed);
-  std::vector<std::string> arguments{"linecryptd",     "--lcores",    lcores(allowed), "--in-memory",
+  std::vector<std::string> arguments{"linecryptd",     "--lcores",    lcores(allowed),
                                      "--no-telemetry", "--log-level", "notice"};
   std::vector<std::string> pci;
   for (const config::Port& port : config.ports)
     if (const auto* device = std::get_if<config::PciDevice>(&port.device)) pci.push_back(device->address);
-  if (!config.gateway.hugepages) {
+  // Nothing shared with other processes: --in-memory says so, but DPDK refuses it together with --no-huge.
+  if (config.gateway.hugepages) {
+    arguments.emplace_back("--in-memory");
+  } else {
+    arguments.emplace_back("--no-shconf");
     arguments.emplace_back("--no-huge");
     arguments.emplace_back("-m");
     arguments.push_back(std::to_string(config.gateway.memory_mb));
