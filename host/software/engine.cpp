@@ -90,7 +90,9 @@ Result<SaState> SoftwareEngine::read(SaId id) const {
 }
 
 std::uint32_t SoftwareEngine::submit(QueueId queue, std::span<Job* const> jobs) {
-  Burst& burst = *queues_[static_cast<std::size_t>(queue)];
+  const auto index = static_cast<std::size_t>(queue);
+  if (index >= queues_.size()) return 0;  // closed, or no such queue
+  Burst& burst = *queues_[index];
   for (std::size_t done = 0; done < jobs.size(); done += burst_largest)
     burst.run(jobs.subspan(done, std::min<std::size_t>(burst_largest, jobs.size() - done)));
   return static_cast<std::uint32_t>(jobs.size());

@@ -134,6 +134,8 @@ Result<void> SaStore::install(SaId id, const Sa& sa, Lease lease, std::uint64_t 
     free(fresh, protocol);
     return good;
   }
+  const std::uint32_t bits = window_size(sa);
+  if (bits != 0) fresh.window = std::make_unique<std::uint64_t[]>(ReplayWindow::words_for(bits));
   // 3.
   const bool egress = direction_of(sa) == Direction::egress;
   slot.protocol = protocol;
@@ -144,8 +146,6 @@ Result<void> SaStore::install(SaId id, const Sa& sa, Lease lease, std::uint64_t 
   slot.mailbox.clear();
   slot.next_number.store(0, std::memory_order_relaxed);
   start_lease(slot, egress ? lease : Lease{});
-  const std::uint32_t bits = window_size(sa);
-  if (bits != 0) fresh.window = std::make_unique<std::uint64_t[]>(ReplayWindow::words_for(bits));
   slot.window.attach(fresh.window.get(), bits);
   slot.window.reset_fully_marked(egress ? 0 : window_top);
   if (protocol == SaProtocol::macsec && !egress && window_top != 0)

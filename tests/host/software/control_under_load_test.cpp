@@ -1,7 +1,6 @@
 // Control changes SAs while a worker runs: nothing stops, nothing tears.
 #include <atomic>
 #include <catch2/catch.hpp>
-#include <chrono>
 #include <set>
 #include <thread>
 
@@ -50,14 +49,11 @@ TEST_CASE("Leases, moved peers, removals and installs go on under a running work
   std::uint64_t torn = 0;
   std::uint64_t repeated = 0;
   std::uint64_t sent = 0;
-  std::uint64_t stale = 0;
   std::uint64_t wrong = 0;
   quiescence.running = true;
   std::thread worker([&] {
     const Bytes clear = clear_frame();
     std::uint64_t before = 0;
-    Frame esp_frame(clear);
-    Frame macsec_frame(clear);
     while (!stop.load()) {
       Frame one(clear);
       Frame two(clear);
@@ -65,6 +61,7 @@ TEST_CASE("Leases, moved peers, removals and installs go on under a running work
                      two.with({3, generation.load()}, Operation::macsec_protect)};
       rig.engine().submit(QueueId{0}, jobs);
       quiescence.points.fetch_add(1);
+      std::this_thread::yield();
       if (one.job.verdict == Verdict::ok) {
         ++sent;
         const std::uint16_t port = wire::load16(one.packet.data + 36);
@@ -75,24 +72,20 @@ TEST_CASE("Leases, moved peers, removals and installs go on under a running work
       } else if (one.job.verdict != Verdict::lease_exhausted) {
         ++wrong;
       }
-      if (two.job.verdict == Verdict::stale_sa)
-        ++stale;
-      else if (two.job.verdict != Verdict::ok)
-        ++wrong;
+      if (two.job.verdict != Verdict::stale_sa && two.job.verdict != Verdict::ok) ++wrong;
     }
     quiescence.running = false;
   });
 
   std::uint64_t granted = 100;
   std::uint16_t where = 4500;
-  const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(long_form() ? 10'000 : 300);
-  std::uint64_t rounds = 0;
-  for (; std::chrono::steady_clock::now() < end; ++rounds) {
+  const std::uint64_t rounds = long_form() ? 20'000 : 60;
+  for (std::uint64_t round = 0; round < rounds; ++round) {
     if (rig.engine().update(steady, GrantLease{{granted, granted + 50}}).ok()) granted += 50;
     ++where;
     if (where == 0) where = 1;
     if (!rig.engine().update(steady, SetPeer{peer(where), where}).ok()) ++wrong;
-    if (rounds % 4 == 0) {
+    if (round % 4 == 0) {
       const std::uint32_t old = generation.load();
       if (!rig.engine().remove({3, old}).ok()) ++wrong;
       if (!rig.engine().install({3, old + 1}, macsec_sa(Direction::egress), {1, 1'000'000}, 0).ok()) ++wrong;
@@ -107,7 +100,5 @@ TEST_CASE("Leases, moved peers, removals and installs go on under a running work
   CHECK(torn == 0);
   CHECK(repeated == 0);
   CHECK(wrong == 0);
-  CHECK(sent > 50);
-  CHECK(rounds > 10);
-  INFO(rounds << " rounds, " << sent << " sent, " << stale << " stale");
+  CHECK(sent >= rounds);
 }
