@@ -99,7 +99,7 @@ TEST_CASE("a key file with anything but hex digits, or with too few or too many,
 
 TEST_CASE("a key file that others may use in any way is refused") {
   const Folder folder;
-  for (const mode_t mode : {0640, 0604, 0620, 0602, 0610, 0644, 0666}) {
+  for (const mode_t mode : {0640U, 0604U, 0620U, 0602U, 0610U, 0644U, 0666U}) {
     const std::string message = refusal(file_key(folder.write("key", hex, mode)));
     CHECK(message.find("others than its owner may use it; allowed: 0600 or 0400") != std::string::npos);
   }
@@ -199,7 +199,7 @@ TEST_CASE("a helper that fails is refused, and what it wrote to either stream is
 TEST_CASE("a helper that others may write is refused and not run") {
   const Folder folder;
   const std::string mark = folder.path("mark");
-  for (const mode_t mode : {0720, 0702, 0777}) {
+  for (const mode_t mode : {0720U, 0702U, 0777U}) {
     const std::string message = refusal(helper_key({script(folder, "touch " + mark + "; echo " + hex, mode)}));
     CHECK(message.find("others than its owner may write it") != std::string::npos);
   }

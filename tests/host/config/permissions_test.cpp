@@ -9,8 +9,6 @@
 namespace linecrypt::config::test {
 namespace {
 
-const std::string ports = "[[port]]\nname = \"a\"\nside = \"clear\"\ndevice = \"ring:a\"\n";
-
 struct Place {
   Folder folder;
   std::string state = folder.path("state");
@@ -37,7 +35,7 @@ TEST_CASE("a configuration that only its owner may write is loaded") {
 }
 
 TEST_CASE("a configuration that others may write is refused, and its errors are still told") {
-  for (const mode_t mode : {0620, 0602, 0666}) {
+  for (const mode_t mode : {0620U, 0602U, 0666U}) {
     const auto errors = Place(mode, "max_sas = 0\n").errors();
     REQUIRE(errors.size() == 2);
     CHECK(errors[0].find("the configuration file has mode 0") == 0);
@@ -48,7 +46,7 @@ TEST_CASE("a configuration that others may write is refused, and its errors are 
 
 TEST_CASE("a directory that others may write is refused") {
   const Place place;
-  for (const mode_t mode : {0770, 0707, 01777}) {
+  for (const mode_t mode : {0770U, 0707U, 01777U}) {
     chmod(place.folder.path().c_str(), mode);
     const auto errors = place.errors();
     REQUIRE(errors.size() == 1);
@@ -104,7 +102,7 @@ TEST_CASE("files of other users are refused") {
 
 TEST_CASE("inline keys need a file that others cannot read") {
   CHECK(Place(0600, "allow_inline_keys = true\n").errors().empty());
-  for (const mode_t mode : {0640, 0604}) {
+  for (const mode_t mode : {0640U, 0604U}) {
     const auto errors = Place(mode, "allow_inline_keys = true\n").errors();
     REQUIRE(errors.size() == 1);
     CHECK(errors[0] ==

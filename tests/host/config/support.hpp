@@ -1,6 +1,8 @@
 // What the tests of the configuration share.
 #pragma once
 
+#include <catch2/catch.hpp>
+
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -41,6 +43,36 @@ inline std::vector<std::string> texts(const std::vector<Diagnostic>& diagnostics
   }
   return lines;
 }
+
+inline IpAddress ip(std::string_view text) {
+  return IpAddress::parse(text).value();
+}
+inline Prefix net(std::string_view text) {
+  return Prefix::parse(text).value();
+}
+inline MacAddress mac(std::string_view text) {
+  return MacAddress::parse(text).value();
+}
+
+// Parses what must have no error.
+inline Loaded good(const std::string& text) {
+  Loaded loaded = parse(text, "good.toml");
+  INFO(text);
+  CHECK(texts(loaded.errors) == std::vector<std::string>{});
+  return loaded;
+}
+
+// Two ports, so that a file has some.
+inline const std::string ports = R"(
+[[port]]
+name = "inside"
+side = "clear"
+device = "ring:inside"
+[[port]]
+name = "circuit"
+side = "black"
+device = "ring:circuit"
+)";
 
 // A folder of this test alone, mode 0700, removed at the end.
 class Folder {
