@@ -100,7 +100,8 @@ void check_tunnels(Draft& draft, Report& report) {
     return std::any_of(draft.config.ports.begin(), draft.config.ports.end(),
                        [&](const Port& port) { return port.side == side; });
   };
-  if (!draft.tunnels.empty() && !draft.ports.empty() && !on(Side::black))
+  // Where a side is itself wrong, its default would be warned of.
+  if (report.error_count() == 0 && !draft.tunnels.empty() && !on(Side::black))
     report.warning(draft.tunnels.front()->at, "there are tunnels and no port with side = \"black\" to carry them");
 }
 

@@ -220,6 +220,12 @@ TEST_CASE("warnings name what the operator should know, and nothing else") {
     CHECK(found.at(1) == "8:9: local 192.0.2.1 is in no port's addresses, the kernel must give it to a companion");
     CHECK(warnings(full_tunnel + ports + "addresses = [\"192.0.2.1/24\"]\n").size() == 1);
   }
+  SECTION("tunnels and no black port") {
+    const std::string clear = "[[port]]\nname = \"a\"\nside = \"clear\"\ndevice = \"ring:a\"\n";
+    const auto found = warnings(full_tunnel + clear);
+    CHECK(found.size() == 2);
+    CHECK(found.at(1) == "5:1: there are tunnels and no port with side = \"black\" to carry them");
+  }
   SECTION("a policy that never matches") {
     const std::string policy =
         "[[policy]]\nname = \"NAME\"\naction = \"ACTION\"\nlocal_networks = [\"LOCAL\"]\n"
