@@ -1,67 +1,27 @@
 #include "host/keys/registry.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <deque>
 #include <map>
 
-#include "host/keys/claim_locks.hpp"
 #include "host/keys/journal.hpp"
 #include "host/keys/number_space.hpp"
 #include "host/keys/registry_files.hpp"
+#include "host/keys/uses.hpp"
 
 namespace linecrypt::keys {
 namespace {
 
-// Ephemeral spaces whose SA is gone stay known, so that a key put back goes on where it stopped. The oldest are
-// forgotten at this many: 10 minutes of life and 1000 SAs leave ten hours.
-constexpr std::size_t ended_largest = 65536;
-
-[[nodiscard]] std::string hex(const NumberSpaceId& id) {
-  std::string text;
-  for (const std::uint8_t byte : id.bytes) text += fmt::format("{:02x}", byte);
-  return text;
-}
-
-[[nodiscard]] const char* text_of(Direction direction) {
-  return direction == Direction::egress ? "egress" : "ingress";
-}
-
-// What the nonce of a form is made of, in the words of the refusals.
-[[nodiscard]] const char* constant_of(NonceForm form) {
-  switch (form) {
-    case NonceForm::esp:
-      return "key and salt";
-    case NonceForm::macsec:
-      return "key and SCI";
-    case NonceForm::macsec_xpn:
-      return "key and SSCI";
-  }
-  return "key";
-}
-
-// One claimed space of this process.
-struct Use {
-  NumberSpace names;
-  KeyLife life = KeyLife::ephemeral;
-  std::string label;
-  std::uint64_t next = 1;  // egress: never below what this process was ever lent, whatever the files say
-  std::uint64_t sent = 0;
-  bool sent_dirty = false;
-};
-
 class Registry : public KeyRegistry {
  public:
-  Registry(std::unique_ptr<StateFiles> files, std::unique_ptr<DirectoryLock> lock, std::unique_ptr<ClaimLocks> locks,
-           HostIdentity identity, std::unique_ptr<Journal> journal, std::vector<std::string> messages)
-      : files_(std::move(files)), naming_key_(std::move(identity.naming_key)), shared_(std::make_shared<Shared>()) {
-    shared_->lock = std::move(lock);
-    shared_->locks = std::move(locks);
-    journal_ = std::move(journal);
-    messages_ = std::move(messages);
-  }
+  Registry(std::unique_ptr<StateFiles> files, std::shared_ptr<Uses> uses, HostIdentity identity,
+           std::unique_ptr<Journal> journal, std::vector<std::string> messages)
+      : files_(std::move(files)),
+        naming_key_(std::move(identity.naming_key)),
+        uses_(std::move(uses)),
+        journal_(std::move(journal)),
+        messages_(std::move(messages)) {}
 
   [[nodiscard]] NumberSpaceId egress_space(const EspSa& sa) const override {
     return number_space(naming_key_, sa).space;
@@ -94,20 +54,8 @@ class Registry : public KeyRegistry {
   }
 
  private:
-  // Shared with claims, which may outlive the registry.
-  struct Shared {
-    std::unique_ptr<DirectoryLock> lock;
-    std::unique_ptr<ClaimLocks> locks;
-    std::map<NumberSpaceId, Use> uses;               // by space
-    std::map<NumberSpaceId, NumberSpaceId> parties;  // party -> space, of `uses`
-    std::map<NumberSpaceId, std::uint64_t> ended;    // ephemeral egress spaces without a user: their next number
-    std::deque<NumberSpaceId> ended_order;
-  };
-  class HeldClaim;
-
   Result<std::unique_ptr<Claim>> claim_space(const NumberSpace& names, KeyLife life, const std::string& label);
   Result<void> enroll_space(const NumberSpace& names, const std::string& label, std::uint64_t egress_next);
-  [[nodiscard]] Result<void> check_own_uses(const NumberSpace& names) const;
   [[nodiscard]] Result<Use> start_of(const NumberSpace& names, KeyLife life, const std::string& label) const;
   // One request against `use`, which moves only when the lease goes out.
   [[nodiscard]] Result<Lease> lend(const Use& use, std::uint64_t size) const;
@@ -119,70 +67,16 @@ class Registry : public KeyRegistry {
 
   std::unique_ptr<StateFiles> files_;
   Secret<32> naming_key_;
-  std::shared_ptr<Shared> shared_;
+  std::shared_ptr<Uses> uses_;
   std::unique_ptr<Journal> journal_;
   std::vector<std::string> messages_;
 };
 
-class Registry::HeldClaim : public Claim {
- public:
-  HeldClaim(const NumberSpace& names, std::shared_ptr<Shared> shared) : names_(names), shared_(std::move(shared)) {}
-  HeldClaim(const HeldClaim&) = delete;
-  HeldClaim& operator=(const HeldClaim&) = delete;
-
-  ~HeldClaim() override {
-    if (const auto use = shared_->uses.find(names_.space); use != shared_->uses.end()) {
-      remember(use->second);
-      shared_->uses.erase(use);
-    }
-    shared_->parties.erase(names_.party);
-    // Without the directory's lock the files stay; nobody holds them and the next open removes them.
-    const auto hold = shared_->lock->acquire();
-    if (!hold) return;
-    for (auto& [name, lock] : held_) shared_->locks->release(name, std::move(lock));
-  }
-  [[nodiscard]] const NumberSpaceId& space() const noexcept override { return names_.space; }
-
-  void add(std::string name, FileDescriptor lock) { held_.emplace_back(std::move(name), std::move(lock)); }
-
- private:
-  void remember(const Use& use) {
-    if (use.life != KeyLife::ephemeral || names_.direction != Direction::egress || use.next == 1) return;
-    if (shared_->ended.insert_or_assign(names_.space, use.next).second) shared_->ended_order.push_back(names_.space);
-    while (shared_->ended_order.size() > ended_largest) {
-      shared_->ended.erase(shared_->ended_order.front());
-      shared_->ended_order.pop_front();
-    }
-  }
-
-  NumberSpace names_;
-  std::shared_ptr<Shared> shared_;
-  std::vector<std::pair<std::string, FileDescriptor>> held_;
-};
-
 Result<DirectoryLock::Hold> Registry::lock_and_refresh() {
-  auto hold = shared_->lock->acquire();
+  auto hold = uses_->lock();
   if (!hold) return hold;
   if (auto fresh = journal_->refresh(); !fresh) return fresh.error();
   return hold;
-}
-
-// Users within this process, named by their labels.
-Result<void> Registry::check_own_uses(const NumberSpace& names) const {
-  auto use = shared_->uses.find(names.space);
-  if (use == shared_->uses.end()) {
-    const auto party = shared_->parties.find(names.party);
-    if (party == shared_->parties.end()) return {};
-    use = shared_->uses.find(party->second);
-  }
-  const Direction theirs = use->second.names.direction;
-  if (theirs != names.direction) {
-    return Error{fmt::format("equal {} for egress and ingress: {} is the {} user; each direction needs its own",
-                             constant_of(names.form), use->second.label, text_of(theirs))};
-  }
-  return Error{fmt::format("equal {} twice for {}: {} uses it already; a second user would {}", constant_of(names.form),
-                           text_of(theirs), use->second.label,
-                           theirs == Direction::egress ? "repeat nonces" : "accept replayed packets")};
 }
 
 // Where the space begins, or why it must not.
@@ -196,7 +90,10 @@ Result<Use> Registry::start_of(const NumberSpace& names, KeyLife life, const std
                       "numbers would begin again",
                       record->label)};
     }
-    if (const auto ended = shared_->ended.find(names.space); ended != shared_->ended.end()) use.next = ended->second;
+    if (const Use* const before = uses_->ended(names.space)) {
+      use.next = before->next;
+      use.sent = before->sent;
+    }
     return use;
   }
   if (record == nullptr || !record->enrolled) {
@@ -219,53 +116,14 @@ Result<Use> Registry::start_of(const NumberSpace& names, KeyLife life, const std
   return use;
 }
 
-// 1. Users here. 2. What the journal says. 3. Users elsewhere, by the locks: the space, under XPN the SSCI of the key,
-// and the key's protocol.
+// 1. Users here. 2. What the journal says. 3. Users elsewhere.
 Result<std::unique_ptr<Claim>> Registry::claim_space(const NumberSpace& names, KeyLife life, const std::string& label) {
   auto hold = lock_and_refresh();
   if (!hold) return hold.error();
-  // 1.
-  if (auto free = check_own_uses(names); !free) return free.error();
-  // 2.
+  if (auto free = uses_->check(names); !free) return free.error();
   auto use = start_of(names, life, label);
   if (!use) return use.error();
-  // 3.
-  const std::string text = fmt::format("{} of \"{}\" in process {}", text_of(names.direction), label, ::getpid());
-  std::vector<std::pair<std::string, FileDescriptor>> held;
-  const auto give_back = [&] {
-    for (auto& [name, lock] : held) shared_->locks->release(name, std::move(lock));
-  };
-  std::vector<std::string> spaces{"space-" + hex(names.space)};
-  if (names.party != names.space) spaces.push_back("party-" + hex(names.party));
-  for (const std::string& name : spaces) {
-    auto attempt = names.direction == Direction::egress ? shared_->locks->exclusive(name, text)
-                                                        : shared_->locks->shared(name, text);
-    if (!attempt || !attempt->lock.open()) give_back();
-    if (!attempt) return attempt.error();
-    if (!attempt->lock.open()) {
-      return Error{fmt::format("equal {} already in use: {}; {}", constant_of(names.form), attempt->holder,
-                               names.direction == Direction::egress ? "a second user would repeat nonces"
-                                                                    : "egress and ingress each need their own")};
-    }
-    held.emplace_back(name, std::move(attempt->lock));
-  }
-  const std::string key_name = "key-" + hex(names.key);
-  auto form = shared_->locks->agreeing(key_name, std::string(keys::text_of(names.form)), text);
-  if (!form || !form->lock.open()) give_back();
-  if (!form) return form.error();
-  if (!form->lock.open()) {
-    return Error{
-        fmt::format("its key is asked for {} and in use for {}; nonces of two protocols could meet, each "
-                    "needs a key of its own",
-                    keys::text_of(names.form), form->holder)};
-  }
-  held.emplace_back(key_name, std::move(form->lock));
-  // 4. Ours.
-  auto claim = std::make_unique<HeldClaim>(names, shared_);
-  for (auto& [name, lock] : held) claim->add(name, std::move(lock));
-  shared_->uses.emplace(names.space, std::move(*use));
-  shared_->parties.emplace(names.party, names.space);
-  return std::unique_ptr<Claim>(std::move(claim));
+  return uses_->take(std::move(*use));
 }
 
 Result<void> Registry::enroll_space(const NumberSpace& names, const std::string& label, std::uint64_t egress_next) {
@@ -304,7 +162,7 @@ Result<void> Registry::forget(const NumberSpaceId& space) {
   if (!hold) return hold.error();
   const SpaceRecord* const known = record_of(space);
   if (known == nullptr || !known->enrolled) return Error{"this key is not enrolled"};
-  auto user = shared_->locks->holder("space-" + hex(space));
+  auto user = uses_->holder(space);
   if (!user) return user.error();
   if (user->has_value()) return Error{fmt::format("\"{}\" is in use: {}; stop that first", known->label, **user)};
   SpaceRecord record = *known;
@@ -313,10 +171,10 @@ Result<void> Registry::forget(const NumberSpaceId& space) {
 }
 
 void Registry::note_sent(const NumberSpaceId& space, std::uint64_t last_sent) {
-  const auto use = shared_->uses.find(space);
-  if (use == shared_->uses.end() || last_sent <= use->second.sent) return;
-  use->second.sent = last_sent;
-  use->second.sent_dirty = true;
+  Use* const use = uses_->find(space);
+  if (use == nullptr || last_sent <= use->sent) return;
+  use->sent = last_sent;
+  use->sent_dirty = true;
 }
 
 // 1. Never more than DESIGN 2 allows at once. 2. Never past the end of the space. 3. Where the peer infers the high
@@ -348,8 +206,8 @@ std::vector<Result<Lease>> Registry::acquire(std::span<const LeaseRequest> reque
   std::vector<Result<Lease>> leases;
   leases.reserve(requests.size());
   const bool durable = std::any_of(requests.begin(), requests.end(), [&](const LeaseRequest& request) {
-    const auto use = shared_->uses.find(request.space);
-    return use != shared_->uses.end() && use->second.life == KeyLife::persistent;
+    const Use* const use = uses_->find(request.space);
+    return use != nullptr && use->life == KeyLife::persistent;
   });
   std::optional<Error> failure;
   std::optional<DirectoryLock::Hold> hold;
@@ -364,12 +222,12 @@ std::vector<Result<Lease>> Registry::acquire(std::span<const LeaseRequest> reque
   // 1.
   std::map<NumberSpaceId, Use> staged;
   for (const LeaseRequest& request : requests) {
-    const auto known = shared_->uses.find(request.space);
-    if (known == shared_->uses.end() || known->second.names.direction != Direction::egress) {
+    const Use* const known = uses_->find(request.space);
+    if (known == nullptr || known->names.direction != Direction::egress) {
       leases.emplace_back(Error{"lease: the number space is not claimed for egress by this process"});
       continue;
     }
-    Use& use = staged.try_emplace(request.space, known->second).first->second;
+    Use& use = staged.try_emplace(request.space, *known).first->second;
     if (use.life == KeyLife::persistent) {
       if (failure) {
         leases.emplace_back(*failure);
@@ -388,7 +246,7 @@ std::vector<Result<Lease>> Registry::acquire(std::span<const LeaseRequest> reque
   // 2.
   std::vector<Journal::Change> changes;
   for (auto& [space, use] : staged) {
-    if (use.life != KeyLife::persistent || use.next == shared_->uses.find(space)->second.next) continue;
+    if (use.life != KeyLife::persistent || use.next == uses_->find(space)->next) continue;
     SpaceRecord record = *record_of(space);
     record.egress_next = use.next;
     record.egress_sent = std::max(record.egress_sent, use.sent);
@@ -402,14 +260,14 @@ std::vector<Result<Lease>> Registry::acquire(std::span<const LeaseRequest> reque
     if (staged.find(requests[i].space)->second.life == KeyLife::persistent) leases[i] = written.error();
   }
   for (auto& [space, use] : staged) {
-    if (written || use.life == KeyLife::ephemeral) shared_->uses.insert_or_assign(space, std::move(use));
+    if (written || use.life == KeyLife::ephemeral) *uses_->find(space) = std::move(use);
   }
   return leases;
 }
 
 Result<void> Registry::record_ingress(std::span<const IngressMark> marks) {
   std::map<NumberSpaceId, SpaceRecord> changed;
-  const bool sent = std::any_of(shared_->uses.begin(), shared_->uses.end(), [](const auto& use) {
+  const bool sent = std::any_of(uses_->all().begin(), uses_->all().end(), [](const auto& use) {
     return use.second.life == KeyLife::persistent && use.second.sent_dirty;
   });
   if (marks.empty() && !sent) return {};
@@ -427,7 +285,7 @@ Result<void> Registry::record_ingress(std::span<const IngressMark> marks) {
     record.ingress_mark = std::max(record.ingress_mark, mark.mark);
   }
   // 2. What was sent.
-  for (const auto& [space, use] : shared_->uses) {
+  for (const auto& [space, use] : uses_->all()) {
     if (use.life != KeyLife::persistent || !use.sent_dirty) continue;
     const SpaceRecord* const known = record_of(space);
     if (known == nullptr) continue;
@@ -440,7 +298,7 @@ Result<void> Registry::record_ingress(std::span<const IngressMark> marks) {
     if (record != *record_of(space)) changes.push_back({space, std::move(record)});
   }
   if (auto written = journal_->append(changes); !written) return written;
-  for (auto& [space, use] : shared_->uses) use.sent_dirty = use.sent_dirty && use.life == KeyLife::ephemeral;
+  for (auto& [space, use] : uses_->all()) use.sent_dirty = use.sent_dirty && use.life == KeyLife::ephemeral;
   return unknown ? Result<void>(*unknown) : Result<void>();
 }
 
@@ -450,10 +308,8 @@ SpaceState state_of(const NumberSpaceId& space, const SpaceRecord& record) {
 }
 
 Result<SpaceState> Registry::state(const NumberSpaceId& space) const {
-  if (const auto use = shared_->uses.find(space);
-      use != shared_->uses.end() && use->second.life == KeyLife::ephemeral) {
-    return SpaceState{space, use->second.label, use->second.next, 0, use->second.sent, use->second.names.direction,
-                      false};
+  if (const Use* const use = uses_->find(space); use != nullptr && use->life == KeyLife::ephemeral) {
+    return SpaceState{space, use->label, use->next, 0, use->sent, use->names.direction, false};
   }
   const SpaceRecord* const record = record_of(space);
   if (record == nullptr) return Error{"this number space has no record and no user here"};
@@ -463,7 +319,7 @@ Result<SpaceState> Registry::state(const NumberSpaceId& space) const {
 std::vector<SpaceState> Registry::spaces() const {
   std::vector<SpaceState> result;
   // As of now where the files can be read, else as last known.
-  const auto hold = shared_->lock->acquire();
+  const auto hold = uses_->lock();
   if (hold) static_cast<void>(journal_->refresh().ok());
   for (const auto& [space, record] : journal_->spaces()) result.push_back(state_of(space, record));
   std::sort(result.begin(), result.end(), [](const SpaceState& a, const SpaceState& b) { return a.label < b.label; });
@@ -494,11 +350,10 @@ Result<std::unique_ptr<KeyRegistry>> open_registry(std::unique_ptr<StateFiles> f
   auto journal = Journal::open(*files, std::move(identity->journal_key));
   if (!journal) return journal.error();
   (*journal)->set_compaction_threshold(options.compaction_threshold);
-  auto locks = ClaimLocks::open(lock_directory);
-  if (!locks) return locks.error();
-  return std::unique_ptr<KeyRegistry>(std::make_unique<Registry>(std::move(files), std::move(*lock), std::move(*locks),
-                                                                 std::move(*identity), std::move(*journal),
-                                                                 std::move(messages)));
+  auto uses = Uses::open(lock_directory, std::move(*lock));
+  if (!uses) return uses.error();
+  return std::unique_ptr<KeyRegistry>(std::make_unique<Registry>(
+      std::move(files), std::move(*uses), std::move(*identity), std::move(*journal), std::move(messages)));
 }
 
 Result<std::unique_ptr<KeyRegistry>> KeyRegistry::open(const std::string& state_directory) {

@@ -372,6 +372,11 @@ TEST_CASE("An ephemeral key that comes back goes on where it stopped") {
   claim.reset();
   claim = claimed(*registry, sa, "a");
   CHECK(lease(*registry, claim->space(), 50).value() == Lease{51, 101});
+  // What it had sent counts too: else it would stop 2^30 numbers after its beginning.
+  registry->note_sent(claim->space(), 90);
+  claim.reset();
+  claim = claimed(*registry, sa, "a");
+  CHECK(registry->state(claim->space())->egress_sent == 90);
 }
 
 TEST_CASE("What one process leases, another one sees") {
