@@ -88,6 +88,46 @@ void add_chain(Batch& batch, const std::string& table, const char* chain, std::u
   batch.close(header);
 }
 
+// One expression of a rule: its name, and its attributes by `fill`.
+template <typename Fill>
+void add_expression(nlmsghdr* header, const char* name, Fill fill) {
+  nlattr* element = mnl_attr_nest_start(header, NFTA_LIST_ELEM);
+  mnl_attr_put_strz(header, NFTA_EXPR_NAME, name);
+  nlattr* data = mnl_attr_nest_start(header, NFTA_EXPR_DATA);
+  fill();
+  mnl_attr_nest_end(header, data);
+  mnl_attr_nest_end(header, element);
+}
+
+// "meta mark transmit_mark accept": the frames of our own socket.
+void add_accept_rule(Batch& batch, const std::string& table, const char* chain) {
+  nlmsghdr* header = batch.add(NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND);
+  mnl_attr_put_strz(header, NFTA_RULE_TABLE, table.c_str());
+  mnl_attr_put_strz(header, NFTA_RULE_CHAIN, chain);
+  nlattr* list = mnl_attr_nest_start(header, NFTA_RULE_EXPRESSIONS);
+  add_expression(header, "meta", [&] {
+    mnl_attr_put_u32(header, NFTA_META_KEY, htonl(NFT_META_MARK));
+    mnl_attr_put_u32(header, NFTA_META_DREG, htonl(NFT_REG_1));
+  });
+  add_expression(header, "cmp", [&] {
+    mnl_attr_put_u32(header, NFTA_CMP_SREG, htonl(NFT_REG_1));
+    mnl_attr_put_u32(header, NFTA_CMP_OP, htonl(NFT_CMP_EQ));
+    nlattr* value = mnl_attr_nest_start(header, NFTA_CMP_DATA);
+    mnl_attr_put(header, NFTA_DATA_VALUE, sizeof transmit_mark, &transmit_mark);
+    mnl_attr_nest_end(header, value);
+  });
+  add_expression(header, "immediate", [&] {
+    mnl_attr_put_u32(header, NFTA_IMMEDIATE_DREG, htonl(NFT_REG_VERDICT));
+    nlattr* value = mnl_attr_nest_start(header, NFTA_IMMEDIATE_DATA);
+    nlattr* verdict = mnl_attr_nest_start(header, NFTA_DATA_VERDICT);
+    mnl_attr_put_u32(header, NFTA_VERDICT_CODE, htonl(NF_ACCEPT));
+    mnl_attr_nest_end(header, verdict);
+    mnl_attr_nest_end(header, value);
+  });
+  mnl_attr_nest_end(header, list);
+  batch.close(header);
+}
+
 // Errors by which a kernel says that it has no nf_tables, no netdev family or no such hook.
 bool means_unavailable(int error) {
   return error == EPROTONOSUPPORT || error == EAFNOSUPPORT || error == EOPNOTSUPP || error == ENOENT;
@@ -96,6 +136,7 @@ bool means_unavailable(int error) {
 Result<DropState> add_hook(const std::string& netdev, const char* chain, std::uint32_t hook) {
   Batch batch;
   add_chain(batch, drop_table_name(netdev), chain, hook, netdev);
+  if (hook == NF_NETDEV_EGRESS) add_accept_rule(batch, drop_table_name(netdev), chain);
   const int error = batch.send();
   if (error == 0) return DropState::present;
   if (means_unavailable(error)) return DropState::unavailable;

@@ -1,13 +1,18 @@
 // The nftables table that keeps the kernel's own stack off the netdev under an af_packet port: two netdev base chains,
-// ingress and egress, whose policy is drop. AF_PACKET sockets see a frame before the ingress hook, and transmit past
-// the egress hook with qdisc_bypass, so our port works and nothing else does. Control thread.
+// ingress and egress, whose policy is drop. AF_PACKET sockets see a frame before the ingress hook; on the way out they
+// meet the egress hook also with qdisc_bypass (Linux 5.17 and later), so our socket carries a mark that its chain
+// accepts. Our port works and nothing else does. Control thread.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "linecrypt/result.hpp"
 
 namespace linecrypt::gateway::kernel {
+
+// SO_MARK of the socket that may transmit on the netdev. Setting a mark takes CAP_NET_ADMIN.
+inline constexpr std::uint32_t transmit_mark = 0x6c637274;
 
 enum class DropState : std::uint8_t { present, absent, unavailable };  // unavailable: the kernel has no such hook
 

@@ -15,6 +15,7 @@
 #include <memory>
 #include <utility>
 
+#include "host/gateway/kernel/drop_table.hpp"
 #include "host/gateway/ports/buffers.hpp"
 
 namespace linecrypt::gateway {
@@ -71,7 +72,7 @@ bool is_af_packet_on(int descriptor, int kernel_index) {
 
 }  // namespace
 
-// The driver does not hand out its socket. We want it to wait on, to read the ring's drops, and for two options that
+// The driver does not hand out its socket. We want it to wait on, to read the ring's drops, and for options that
 // the driver does not set.
 void Device::take_sockets(int kernel_index) {
   std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir("/proc/self/fd"), ::closedir);
@@ -83,6 +84,9 @@ void Device::take_sockets(int kernel_index) {
     // Frames that the kernel itself sends on this netdev are not received from the wire.
     const int on = 1;
     static_cast<void>(::setsockopt(descriptor, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof on));
+    // The netdev's egress chain lets this mark out and nothing else.
+    static_cast<void>(
+        ::setsockopt(descriptor, SOL_SOCKET, SO_MARK, &kernel::transmit_mark, sizeof kernel::transmit_mark));
     // Room for a whole ring of frames on their way, so that a burst is never left half sent.
     static_cast<void>(::setsockopt(descriptor, SOL_SOCKET, SO_SNDBUFFORCE, &socket_buffer, sizeof socket_buffer));
   }
