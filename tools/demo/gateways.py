@@ -155,9 +155,8 @@ class Gateway:
 
 def macsec_key_file(lab, keys):
     """What tools/interop/macsec_peer.py needs to take MACsec off the circuit."""
-    sas = [{"sci": SCI[side].replace(":", "").replace("/1", "0001"), "an": 0, "key": keys.sak, "salt": keys.macsec_salt,
-            "ssci": f"{SSCI[side]:08x}"} for side in SITES]
-    return lab.write("macsec-keys.json", json.dumps({"suite": "gcm-aes-xpn-256", "sas": sas}))
+    scs = [{"sci": SCI[side], "ssci": SSCI[side], "sas": [{"an": 0, "key": keys.sak, "salt": keys.macsec_salt}]} for side in SITES]
+    return lab.write("macsec-keys.json", json.dumps({"suite": "gcm-aes-xpn-256", "scs": scs}))
 
 
 def esp_sas(keys):

@@ -26,11 +26,10 @@ def netdev(lab, host, name):
 
 def snapshot(lab, pair):
     """Counters of every place a frame passes: the sites' netdevs (the kernel's count) and the gateways' ports (ours)."""
-    return {
-        "site-a": netdev(lab, "site-a", "eth0"), "site-b": netdev(lab, "site-b", "eth0"),
-        "a": {port["name"]: port for port in pair["a"].query("port", "list")["ports"]},
-        "b": {port["name"]: port for port in pair["b"].query("port", "list")["ports"]},
-    }
+    counts = {"site-a": netdev(lab, "site-a", "eth0"), "site-b": netdev(lab, "site-b", "eth0")}
+    for side, gateway in pair.items():
+        counts[side] = {port["name"]: port for port in gateway.query("counters", "--all")["ports"]}
+    return counts
 
 
 def quiet(lab, pair):
@@ -64,23 +63,25 @@ def one_run(lab, pair):
     # Site A -> gateway A -> circuit -> gateway B -> site B; each pair of counts must be equal, or say what was dropped.
     steps = [
         ("site A's netdev to gateway A's lan port", moved("site-a", "tx", "packets"),
-         moved("a", "lan", "received_frames"), moved("a", "lan", "ring_drops")),
-        ("gateway A's wan port to gateway B's", moved("a", "wan", "transmitted_frames"),
-         moved("b", "wan", "received_frames"), moved("b", "wan", "ring_drops")),
-        ("gateway B's lan port to site B's netdev", moved("b", "lan", "transmitted_frames"),
+         moved("a", "lan", "device_counters", "received_frames"), moved("a", "lan", "device_counters", "ring_dropped")),
+        ("gateway A's wan port to gateway B's", moved("a", "wan", "counters", "transmitted_frames"),
+         moved("b", "wan", "device_counters", "received_frames"), moved("b", "wan", "device_counters", "ring_dropped")),
+        ("gateway B's lan port to site B's netdev", moved("b", "lan", "counters", "transmitted_frames"),
          moved("site-b", "rx", "packets"), moved("site-b", "rx", "dropped")),
     ]
     for name, sent, received, dropped in steps:
         if sent != received + dropped:
             raise LabError(f"{name}: {sent} frames went in, {received} came out and {dropped} were counted as dropped")
     inside = 0
-    for side in gateways_of(pair):
+    for side in sorted(pair):
         for port in ("lan", "wan"):
-            verdicts = {name: count - before[side][port]["verdicts"].get(name, 0) for name, count in after[side][port]["verdicts"].items()}
-            came = moved(side, port, "received_frames") + moved(side, port, "companion_frames")
+            was = before[side][port]["verdicts"]
+            verdicts = {name: count - was.get(name, 0) for name, count in after[side][port]["verdicts"].items()}
+            came = sum(moved(side, port, "counters", name) for name in ("received_frames", "companion_frames", "made_frames"))
             if came != sum(verdicts.values()):
                 raise LabError(f"gateway {side}, port {port}: {came} frames came in, verdicts account for {sum(verdicts.values())}: {verdicts}")
             inside += sum(count for name, count in verdicts.items() if name in DROPS)
+            inside += moved(side, port, "before_pipeline", "oversize") + moved(side, port, "device_counters", "rx_nombuf")
     ring = steps[0][3] + steps[1][3]
     return stream["lost_packets"] / stream["packets"], stream["packets"], ring, inside
 
@@ -88,10 +89,6 @@ def one_run(lab, pair):
 # Verdicts that a frame of the load could end under inside a gateway; the site's own chatter may meet policy_default.
 DROPS = ("no_buffer", "transmit_full", "engine_busy", "engine_lost", "no_sa", "lease_exhausted", "too_big", "replay_late",
          "replay_duplicate", "macsec_not_valid", "esp_bad_icv", "no_neighbour", "no_route", "oversize")
-
-
-def gateways_of(pair):
-    return sorted(pair)
 
 
 def udp_loss(lab, pair, runs):

@@ -54,7 +54,7 @@ def no_secret(path, secrets):
 def take_macsec_off(capture, clear, keys, lab):
     """Decrypts `capture` into `clear` with the independent script; returns its counts."""
     tool = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "interop", "macsec_peer.py")
-    return json.loads(lab.run(None, "/usr/bin/python3", tool, "unprotect", keys, capture, clear))
+    return json.loads(lab.run(None, "/usr/bin/python3", tool, "unprotect", "--keys", keys, capture, clear))
 
 
 def only_esp(path, secrets, outer):

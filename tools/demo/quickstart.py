@@ -11,7 +11,7 @@ import time
 import gateways
 import load
 import proof
-from lab import Lab, LabError, Program, progress, wait_until
+from lab import Lab, LabError, progress, wait_until
 
 MARKER = b"LINECRYPT-CLEAR-MARK"
 HTTP_PORT = 8080
@@ -157,7 +157,7 @@ def run(lab, programs, size, size_text, options):
 
     progress("[7/7] load: 200 Mb/s of UDP, every frame accounted for")
     loss = load.udp_loss(lab, pair, runs=1 if options.short else 3)
-    version = pair["a"].query("status")
+    status = pair["a"].query("status")
     for gateway in pair.values():
         code = gateway.program.stop()
         if code != 0:
@@ -166,7 +166,7 @@ def run(lab, programs, size, size_text, options):
 
     print(f"""
 What just happened
-  Two gateways protected the link between two sites: ESP (AES-GCM-256, ESN) inside MACsec (GCM-AES-XPN-256), AES by {version['engine']['provider']}.
+  Two gateways protected the link between two sites: ESP (AES-GCM-256, ESN) inside MACsec (GCM-AES-XPN-256), AES by {status['offload']['provider']}.
   ping                IPv4 {rtt4} ms, IPv6 {rtt6} ms
   iperf3 TCP          {tcp:.0f} Mb/s (while both ends were captured)
   download            {size_text} at {mbps:.0f} Mb/s, SHA-256 equal
