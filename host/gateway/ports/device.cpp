@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -72,24 +73,27 @@ bool is_af_packet_on(int descriptor, int kernel_index) {
 
 }  // namespace
 
-// The driver does not hand out its socket. We want it to wait on, to read the ring's drops, and for options that
-// the driver does not set.
-void Device::take_sockets(int kernel_index) {
+// The driver does not hand out its socket. We want it to mark its frames (see DropTable), to wait on, to read the
+// ring's drops, and for two options that the driver does not set.
+Result<void> Device::take_sockets(const kernel::WireNetdev& wire) {
   std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir("/proc/self/fd"), ::closedir);
-  if (!folder) return;
+  if (!folder) return Error{fmt::format("/proc/self/fd: {}", std::strerror(errno))};
   while (const dirent* entry = ::readdir(folder.get())) {
     const int descriptor = std::atoi(entry->d_name);
-    if (entry->d_name[0] == '.' || !is_af_packet_on(descriptor, kernel_index)) continue;
+    if (entry->d_name[0] == '.' || !is_af_packet_on(descriptor, wire.index())) continue;
+    const std::uint32_t mark = wire.mark();
+    if (::setsockopt(descriptor, SOL_SOCKET, SO_MARK, &mark, sizeof mark) != 0)
+      return Error{fmt::format("netdev {}: marking the port's socket: {}", wire.netdev(), std::strerror(errno))};
     sockets_.push_back(descriptor);
     // Frames that the kernel itself sends on this netdev are not received from the wire.
     const int on = 1;
     static_cast<void>(::setsockopt(descriptor, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof on));
-    // The netdev's egress chain lets this mark out and nothing else.
-    static_cast<void>(
-        ::setsockopt(descriptor, SOL_SOCKET, SO_MARK, &kernel::transmit_mark, sizeof kernel::transmit_mark));
     // Room for a whole ring of frames on their way, so that a burst is never left half sent.
     static_cast<void>(::setsockopt(descriptor, SOL_SOCKET, SO_SNDBUFFORCE, &socket_buffer, sizeof socket_buffer));
   }
+  if (sockets_.empty())
+    return Error{fmt::format("netdev {}: the af_packet driver's socket was not found", wire.netdev())};
+  return {};
 }
 
 Result<void> Device::configure(const config::Config& config, const config::Port& port, rte_mempool* pool) {
@@ -98,7 +102,6 @@ Result<void> Device::configure(const config::Config& config, const config::Port&
   if (const int code = rte_eth_dev_info_get(id_, &info); code != 0) return failed(port, "device information", code);
   driver_ = info.driver_name != nullptr ? info.driver_name : "";
   const std::uint32_t payload = payload_mtu(config, port);
-  const bool af_packet = std::holds_alternative<config::AfPacketDevice>(port.device);
   rte_eth_conf conf{};
   if (!virtual_) {
     if (payload > info.max_mtu)
@@ -124,21 +127,20 @@ Result<void> Device::configure(const config::Config& config, const config::Port&
   if (const int code = rte_eth_dev_start(id_); code != 0) return failed(port, "start", code);
   started_ = true;
 
-  // 3. The port's MAC is what it answers to; every frame is received (af_packet's netdev is promiscuous already).
+  // 3. The port's MAC is what it answers to; every frame is received. (Starting a device resets its promiscuous mode.)
   rte_ether_addr address{};
   if (const int code = rte_eth_macaddr_get(id_, &address); code != 0) return failed(port, "MAC", code);
   std::memcpy(mac_.bytes.data(), address.addr_bytes, mac_.bytes.size());
   if (std::holds_alternative<config::TapDevice>(port.device)) mac_.bytes[5] ^= 1U;  // the kernel's end has the other
   if (port.mac) mac_ = *port.mac;
-  if (!af_packet) {
-    const int code = rte_eth_promiscuous_enable(id_);
-    if (code != 0 && code != -ENOTSUP) return failed(port, "promiscuous mode", code);
-    static_cast<void>(rte_eth_allmulticast_enable(id_));
-  }
+  const int code = rte_eth_promiscuous_enable(id_);
+  if (code != 0 && code != -ENOTSUP) return failed(port, "promiscuous mode", code);
+  static_cast<void>(rte_eth_allmulticast_enable(id_));
   return {};
 }
 
-Result<Device> Device::open(const config::Config& config, PortIndex index, rte_mempool* pool, int kernel_index) {
+Result<Device> Device::open(const config::Config& config, PortIndex index, rte_mempool* pool,
+                            const kernel::WireNetdev* wire) {
   const config::Port& port = config.ports[index];
   Device device;
   if (const auto* pci = std::get_if<config::PciDevice>(&port.device)) {
@@ -156,7 +158,9 @@ Result<Device> Device::open(const config::Config& config, PortIndex index, rte_m
     if (const int code = rte_eth_dev_get_port_by_name(made.name.c_str(), &device.id_); code != 0)
       return failed(port, made.name.c_str(), code);
   }
-  if (kernel_index != 0) device.take_sockets(kernel_index);
+  if (wire != nullptr)
+    if (auto taken = device.take_sockets(*wire); !taken)
+      return Error{fmt::format("port {}: {}", port.name, taken.error().message)};
   if (auto configured = device.configure(config, port, pool); !configured) return configured.error();
   return device;
 }
