@@ -143,7 +143,8 @@ def run(lab, programs, size, size_text, options):
     lab.start("site-b", "site-b/http", "/usr/bin/python3", "-u", "-m", "http.server", str(HTTP_PORT), "--directory", lab.path("site-b"))
     iperf = lab.start("site-b", "site-b/iperf3", "iperf3", "-s", "--forceflush")
     iperf.wait_for("Server listening")
-    wait_until(lambda: lab.run("site-a", "ping", "-c", "1", "-W", "1", "10.2.0.2", check=False)[0] == 0, 20, "first ping through the tunnel")
+    for address in ("10.2.0.2", "fd02::2"):
+        wait_until(lambda to=address: lab.run("site-a", "ping", "-c", "1", "-W", "1", to, check=False)[0] == 0, 20, f"first ping of {address} through the tunnel")
 
     progress(f"[5/7] traffic: ping, iperf3, a download of {size_text}; both ends of the circuit are captured")
     rtt4, rtt6 = ping(lab, "site-a", "10.2.0.2"), ping(lab, "site-a", "fd02::2")
