@@ -164,7 +164,7 @@ TEST_CASE("a missing VLAN tag is refused on ingress") {
 
 TEST_CASE("a VLAN tag too many is refused on ingress") {
   const auto insert = [](Bytes& frame) {
-    const Bytes tag = hex("81000007");
+    const Bytes tag = from_hex("81000007");
     frame.insert(frame.begin() + 12, tag.begin(), tag.end());
   };
   CHECK(changed(Pair(), insert) == Verdict::macsec_vlan_mismatch);

@@ -23,9 +23,10 @@ Verdict refused(const Pair& pair, const Bytes& bytes, std::uint32_t headroom = 3
   return verdict;
 }
 
-std::uint32_t events_of(Rig& rig, EventKind kind) {
+// How often events() tells `kind` since the last call.
+std::uint32_t events_of(Rig& rig, const std::string& kind) {
   std::uint32_t found = 0;
-  for (const Event& event : rig.events()) found += event.kind == kind ? 1 : 0;
+  for (const std::string& event : rig.events()) found += event.rfind(kind + " of ", 0) == 0 ? 1 : 0;
   return found;
 }
 
@@ -73,7 +74,7 @@ TEST_CASE("with ES and SCB only frames from the SCI's own address are protected"
 }
 
 TEST_CASE("SCB needs port 0 and says so; ES needs port 1") {
-  Rig rig(Kind::fast);
+  Rig rig(fast);
   Pair pair = Pair().with([](MacsecSecY& secy) { secy.sci_encoding = SciEncoding::scb; });
   pair.transmit.sci.port = 1;
   const auto scb = rig.engine().install({0, 1}, Sa(copy(pair.transmit)), Lease{1, 2}, 0);
@@ -121,7 +122,7 @@ TEST_CASE("32-bit packet numbers end at 2^32 - 1 and never wrap, whatever lease 
     CHECK(rig.protect(id, frame) == Verdict::number_exhausted);
     CHECK(frame.bytes() == clear_frame(60));
   }
-  CHECK(events_of(rig, EventKind::number_exhausted) == 1);
+  CHECK(events_of(rig, "number_exhausted") == 1);
 }
 
 TEST_CASE("64-bit packet numbers go on beyond 2^32 and stop at the end of their space") {
@@ -167,7 +168,7 @@ TEST_CASE("the packet number threshold is told once, when the next number reache
   const auto send = [&] {
     Frame frame(clear_frame(60));
     REQUIRE(rig.protect(id, frame) == Verdict::ok);
-    return events_of(rig, EventKind::pn_threshold);
+    return events_of(rig, "pn_threshold");
   };
   CHECK(send() == 0);  // next: limit - 1
   CHECK(send() == 1);  // next: limit

@@ -29,7 +29,7 @@ std::uint64_t value_of(const std::vector<tables::Secy::Named>& counters, const s
 }  // namespace
 
 TEST_CASE("rekeying through all four ANs again and again loses no frame, and totals survive") {
-  const Kind kind = every_engine();
+  const EngineKind kind = every_engine();
   Rig rig(kind);
   const Sci sci{peer_mac, 1};
   tables::Secy sender(generation(0).transmit.secy, sci);
@@ -84,7 +84,7 @@ TEST_CASE("rekeying through all four ANs again and again loses no frame, and tot
   }
   for (const Bytes& bytes : in_flight) deliver(bytes);
 
-  INFO(name(kind));
+  INFO(kind.name);
   CHECK(lost == 0);
   CHECK(sent == 1000);
   const auto out = sender.counters(rig.slots());

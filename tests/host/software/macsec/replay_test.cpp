@@ -121,7 +121,7 @@ TEST_CASE("a 64-bit number is recovered from 32 bits up to 2^31 ahead of the low
 }
 
 TEST_CASE("frames in random order through the engine agree with the oracle") {
-  const Kind kind = every_engine();
+  const EngineKind kind = every_engine();
   const Setting setting = GENERATE(Setting{0, 0}, Setting{40, 0}, Setting{0, 64}, Setting{40, 64}, Setting{256, 256});
   const bool xpn = GENERATE(false, true);
   const std::uint64_t start = xpn ? (std::uint64_t{7} << 32U) - 200 : 1;
@@ -145,7 +145,7 @@ TEST_CASE("frames in random order through the engine agree with the oracle") {
     Frame frame(all[pn - start]);
     const Verdict verdict = rig.validate(receive, frame);
     const ReplayCheck expected = oracle.check(pn);
-    INFO(name(kind) << " step " << i << " pn " << pn << " next " << oracle.next() << ": " << linecrypt::name(verdict));
+    INFO(kind.name << " step " << i << " pn " << pn << " next " << oracle.next() << ": " << name(verdict));
     Verdict wanted = Verdict::ok;
     if (expected == ReplayCheck::late) wanted = Verdict::replay_late;
     if (expected == ReplayCheck::duplicate) wanted = Verdict::replay_duplicate;
@@ -175,7 +175,7 @@ TEST_CASE("without a bitmap the standard accepts a number twice within its windo
 
 TEST_CASE("one number twice in one burst is accepted once and leaves no clear text of the other") {
   const std::uint32_t bitmap = GENERATE(0U, 64U);
-  Rig rig(GENERATE(Kind::fast, Kind::openssl));
+  Rig rig(GENERATE(fast, openssl));
   const Pair pair = Pair().with([&](MacsecSecY& secy) { secy.duplicate_bitmap = bitmap; });
   const Bytes bytes = protected_frame(rig, rig.add(pair.transmit), clear_frame(60));
   const SaId receive = rig.add(pair.receive);
@@ -213,7 +213,7 @@ TEST_CASE("with replay protection off a late frame is delivered and counted as d
 }
 
 TEST_CASE("extended numbers cross 2^32 in both directions of time") {
-  const Kind kind = every_engine();
+  const EngineKind kind = every_engine();
   const CipherSuite suite = GENERATE(CipherSuite::gcm_aes_xpn_128, CipherSuite::gcm_aes_xpn_256);
   const std::uint64_t lap = GENERATE(std::uint64_t{1}, std::uint64_t{2}, std::uint64_t{0xffffffff}) << 32U;
   Rig rig(kind);
@@ -228,7 +228,7 @@ TEST_CASE("extended numbers cross 2^32 in both directions of time") {
   const SaId receive = rig.add(pair.receive);
   for (const std::size_t i : {0U, 49U, 50U, 51U, 99U, 48U, 1U, 60U}) {
     Frame frame(frames[i]);
-    INFO(name(kind) << " " << i);
+    INFO(kind.name << " " << i);
     CHECK(rig.validate(receive, frame) == Verdict::ok);
     CHECK(frame.job.number == lap - 50 + i);
     CHECK(frame.bytes() == clear_frame(60));
@@ -236,7 +236,7 @@ TEST_CASE("extended numbers cross 2^32 in both directions of time") {
 }
 
 TEST_CASE("a receiver that starts beyond 2^32 takes up the peer there and refuses what is older") {
-  const Kind kind = every_engine();
+  const EngineKind kind = every_engine();
   Rig rig(kind);
   const std::uint64_t now = (std::uint64_t{5} << 32U) + 1000;
   Pair pair = Pair(CipherSuite::gcm_aes_xpn_256).with([](MacsecSecY& secy) { secy.replay_window = 64; });

@@ -1,9 +1,7 @@
 // What the MACsec tests share: frames in memory with room around them, an engine to run them through, SAs.
 #pragma once
 
-#include <catch2/catch.hpp>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <deque>
 #include <memory>
@@ -11,26 +9,18 @@
 #include <string>
 #include <vector>
 
-#include "host/engines/delaying.hpp"
-#include "host/software/engine.hpp"
-#include "linecrypt/engine.hpp"
 #include "linecrypt/wire/sectag.hpp"
+#include "tests/support/engines.hpp"
+#include "tests/support/hex.hpp"
+#include "tests/support/long_form.hpp"
 
 namespace linecrypt::macsec_test {
 
-using Bytes = std::vector<std::uint8_t>;
+using test::Bytes;
+using test::EngineKind;
+using test::from_hex;
+using test::long_form;
 
-// LINECRYPT_LONG=1: the long form of tests that have one (all sizes, more steps).
-inline bool long_form() {
-  return std::getenv("LINECRYPT_LONG") != nullptr;
-}
-
-inline Bytes hex(const std::string& text) {
-  Bytes out;
-  for (std::size_t i = 0; i + 1 < text.size(); i += 2)
-    out.push_back(static_cast<std::uint8_t>(std::stoul(text.substr(i, 2), nullptr, 16)));
-  return out;
-}
 template <std::size_t N>
 Secret<N> secret(const Bytes& bytes) {
   return Secret<N>(std::span<const std::uint8_t>(bytes));
@@ -76,86 +66,34 @@ struct Frame {
   Job job;
 };
 
-// Every way to run the software engine. `fast` is the provider that this CPU gets by itself.
-enum class Kind { fast, openssl, delaying };
+// Both providers, synchronous and late. `fast` is the provider that this CPU gets by itself.
 inline auto every_engine() {
-  return GENERATE(values({Kind::fast, Kind::openssl, Kind::delaying}));
+  return GENERATE(from_range(test::engine_kinds()));
 }
-inline std::string name(Kind kind) {
-  return kind == Kind::fast ? "fast" : kind == Kind::openssl ? "openssl" : "delaying";
-}
+inline constexpr EngineKind fast{"fast", software::ProviderChoice::automatic, false};
+inline constexpr EngineKind openssl{"openssl", software::ProviderChoice::openssl, false};
 
-class Rig {
+class Rig : public test::Rig {
  public:
-  explicit Rig(Kind kind) : slots_(std::make_unique<SaSlot[]>(slot_count)) {
-    software::SoftwareOptions options;
-    options.provider = kind == Kind::openssl ? software::ProviderChoice::openssl : software::ProviderChoice::automatic;
-    auto made = software::make_software_engine(options);
-    REQUIRE(made.ok());
-    engine_ = std::move(made).value();
-    if (kind == Kind::delaying) engine_ = engines::make_delaying_engine(std::move(engine_));
-    EngineSetup setup;
-    setup.slots = slots();
-    REQUIRE(engine_->open(setup).ok());
-  }
-  ~Rig() { engine_->close(); }
+  static constexpr std::uint32_t slot_count = 64;
+  explicit Rig(const EngineKind& kind) : test::Rig(kind, slot_count) {}
 
-  // The next free slot. Egress starts at `first`, ingress with numbers up to `window_top` seen.
+  // In the next free slot. Egress starts at `first`, ingress with numbers up to `window_top` seen.
   SaId add(const MacsecSa& sa, std::uint64_t first = 1, std::uint64_t window_top = 0) {
     const bool egress = sa.direction == Direction::egress;
-    const Lease lease = egress ? Lease{first, first + (std::uint64_t{1} << 20U)} : Lease{};
-    const SaId id{next_++, generation_};
-    const auto installed = engine_->install(id, Sa(copy(sa)), lease, window_top);
-    INFO((installed.ok() ? std::string() : installed.error().message));
-    REQUIRE(installed.ok());
-    return id;
+    return install(copy(sa), egress ? Lease{first, first + lease_largest} : Lease{}, window_top);
   }
+  using test::Rig::run;
   Verdict run(Operation operation, SaId sa, Frame& frame) {
-    frame.job.stages[0] = {sa, operation};
-    Job* job = &frame.job;
-    run({&job, 1});
-    return frame.job.verdict;
+    frame.job.stages = {Stage{sa, operation}, Stage{}};
+    frame.job.verdict = Verdict::pending;
+    return run(&frame.job);
   }
   Verdict protect(SaId sa, Frame& frame) { return run(Operation::macsec_protect, sa, frame); }
   Verdict validate(SaId sa, Frame& frame) { return run(Operation::macsec_validate, sa, frame); }
-  // Gives slots out from the start again, under a new generation. All SAs were removed.
-  void reuse() {
-    next_ = 0;
-    ++generation_;
-  }
-  // Jobs that name their stages already, in one go; returns when all are done.
-  void run(std::span<Job* const> jobs) {
-    for (Job* job : jobs) job->verdict = Verdict::pending;
-    std::size_t sent = 0;
-    std::size_t left = jobs.size();
-    std::vector<Job*> done(jobs.size());
-    for (std::uint32_t round = 0; left != 0; ++round) {
-      REQUIRE(round < 1000000);
-      if (sent < jobs.size()) {
-        const std::uint32_t taken = engine_->submit(QueueId{}, jobs.subspan(sent));
-        for (std::uint32_t i = 0; i < taken; ++i)
-          if (jobs[sent + i]->verdict != Verdict::pending) --left;
-        sent += taken;
-      }
-      left -= engine_->poll(QueueId{}, done);
-    }
-  }
-  [[nodiscard]] std::vector<Event> events() {
-    std::vector<Event> out(16);
-    out.resize(engine_->events(out));
-    return out;
-  }
 
-  [[nodiscard]] Engine& engine() { return *engine_; }
-  [[nodiscard]] std::span<SaSlot> slots() { return {slots_.get(), slot_count}; }
-  [[nodiscard]] const SaCounters& counters(SaId id) const { return slots_[id.index].counters; }
-
- private:
-  static constexpr std::uint32_t slot_count = 64;
-  std::unique_ptr<SaSlot[]> slots_;
-  std::unique_ptr<Engine> engine_;
-  std::uint32_t next_ = 0;
-  std::uint32_t generation_ = 1;
+  [[nodiscard]] std::span<SaSlot> slots() { return {&slot({0, 1}), slot_count}; }
+  [[nodiscard]] const SaCounters& counters(SaId id) { return slot(id).counters; }
 };
 
 inline constexpr MacAddress peer_mac{{0x02, 0, 0, 0, 0, 0x01}};
@@ -172,7 +110,7 @@ struct Pair {
       for (std::size_t i = 0; i < key.size(); ++i) key[i] = static_cast<std::uint8_t>(0x40 + 3 * i);
       sa->key = secret<32>(key);
       if (is_xpn(suite)) {
-        sa->salt = secret<12>(hex("e630e81a48de86a21c66fa6d"));
+        sa->salt = secret<12>(from_hex("e630e81a48de86a21c66fa6d"));
         sa->ssci = 0x7a30c118;
       }
     }

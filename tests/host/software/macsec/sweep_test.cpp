@@ -53,8 +53,8 @@ TEST_CASE("every size goes out and comes back in every variant, from one provide
   const SciEncoding encoding =
       GENERATE(SciEncoding::explicit_sci, SciEncoding::end_station, SciEncoding::implicit, SciEncoding::scb);
   const bool swapped = GENERATE(false, true);
-  Rig sender(swapped ? Kind::openssl : Kind::fast);
-  Rig receiver(swapped ? Kind::fast : Kind::openssl);
+  Rig sender(swapped ? openssl : fast);
+  Rig receiver(swapped ? fast : openssl);
   for (const Protection protection : every_protection) {
     if (is_xpn(suite) && protection.offset != 0) continue;
     for (const auto& tags : every_tags) {
@@ -78,7 +78,7 @@ TEST_CASE("every size goes out and comes back in every variant, from one provide
         const Verdict in = receiver.validate(receive, arrived);
         if (out != Verdict::ok || in != Verdict::ok || !wrong.empty() || arrived.bytes() != clear) {
           INFO("payload " << size << ", " << tags.size() << " tags, offset " << int{protection.offset} << ", encrypt "
-                          << protection.encrypt << ": out " << linecrypt::name(out) << ", in " << linecrypt::name(in)
+                          << protection.encrypt << ": out " << name(out) << ", in " << name(in)
                           << ", wrong: " << wrong);
           FAIL();
         }
@@ -91,7 +91,7 @@ TEST_CASE("every size goes out and comes back in every variant, from one provide
 }
 
 TEST_CASE("a burst out of place leaves its sources alone and comes back in order, also late and in parts") {
-  const Kind kind = every_engine();
+  const EngineKind kind = every_engine();
   Rig rig(kind);
   const Pair pair = Pair(CipherSuite::gcm_aes_xpn_256).with([](MacsecSecY& secy) { secy.replay_window = 0; });
   const SaId transmit = rig.add(pair.transmit);
@@ -115,7 +115,7 @@ TEST_CASE("a burst out of place leaves its sources alone and comes back in order
   rig.run(protects);
   rig.run(validates);
   for (std::uint32_t i = 0; i < 300; ++i) {
-    INFO(name(kind) << " " << i);
+    INFO(kind.name << " " << i);
     REQUIRE(protects[i]->verdict == Verdict::ok);
     // A window of 0 takes numbers in order only: so they came in order.
     REQUIRE(validates[i]->verdict == Verdict::ok);
