@@ -12,7 +12,7 @@ void* counted(std::size_t size, std::size_t alignment = alignof(std::max_align_t
   ++linecrypt::test::allocations;
   const std::size_t rounded = (size + alignment) / alignment * alignment;  // at least one byte
   void* memory = std::aligned_alloc(alignment, rounded);
-  if (memory == nullptr) throw std::bad_alloc();
+  if (memory == nullptr) std::abort();
   return memory;
 }
 
@@ -23,6 +23,9 @@ void* operator new(std::size_t size) {
 }
 void* operator new(std::size_t size, std::align_val_t alignment) {
   return counted(size, static_cast<std::size_t>(alignment));
+}
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  return counted(size);
 }
 void operator delete(void* memory) noexcept {
   std::free(memory);
