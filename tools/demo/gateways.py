@@ -124,6 +124,8 @@ def build_network(lab):
         # The site's netdev leaves checksums and segments to its wire, as a real one would not: the gateway takes what a real wire has.
         lab.run(site, "ethtool", "-K", "eth0", "tx", "off", "tso", "off", "gso", "off", "gro", "off", check=False)
         for netdev in ("lan0", "wan0"):
+            # The kernel has no business on these two: without this it sends neighbour discovery on them before linecryptd starts.
+            lab.run(f"gw-{side}", "sysctl", "-qw", f"net.ipv6.conf.{netdev}.disable_ipv6=1")
             lab.run(f"gw-{side}", "ip", "link", "set", netdev, "up")
 
 

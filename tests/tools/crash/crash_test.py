@@ -53,48 +53,47 @@ class Disk:
         with open(path, "rb") as file:
             return file.read()
 
+    def lie(self):
+        """From now on the disk says "synced" and keeps nothing: the fault that the test must see."""
+        self.environment["SHIM_LIES"] = "1"
+
     def lose_power(self, rng):
         """The state directory becomes what the disk has: synced contents under synced names, and some of the rest by chance."""
-        current = {entry.name: (entry.inode(), self.read(entry.path)) for entry in os.scandir(self.state) if entry.is_file()}
-        names = {}
+        current = {entry.name: entry.inode() for entry in os.scandir(self.state) if entry.is_file()}
         with open(os.path.join(self.durable, "names")) as file:
-            for line in file:
-                inode, name = line.rstrip("\n").split(" ", 1)
-                names[name] = int(inode)
-        if rng.random() < 0.3:  # renames and creations may have reached the disk without a sync
-            names = {name: inode for name, (inode, _) in current.items()}
-        result = {}
-        for name, inode in names.items():
-            path = os.path.join(self.durable, f"data.{inode}")
-            synced = self.read(path) if os.path.exists(path) else b""
-            now = next((contents for number, contents in current.values() if number == inode), synced)
-            choice = rng.random()
-            if choice < 0.4 or now == synced:
-                kept = synced
-            elif choice < 0.7:
-                kept = now
-            elif now.startswith(synced):  # torn: a prefix of what was appended
-                kept = now[:rng.randint(len(synced), len(now))]
-            else:
-                kept = synced
-            result[name] = kept
-        for name in current:
+            names = {name: int(inode) for inode, name in (line.rstrip("\n").split(" ", 1) for line in file)}
+        if "SHIM_LIES" not in self.environment and rng.random() < 0.3:  # creations and renames may have reached the disk without a sync
+            names = dict(current)
+        for name, inode in current.items():
+            link = os.path.join(self.durable, f"inode.{inode}")
+            if not os.path.exists(link):
+                os.link(os.path.join(self.state, name), link)
             os.remove(os.path.join(self.state, name))
-        for name, contents in result.items():
-            descriptor = os.open(os.path.join(self.state, name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(contents)
-        # What survived is on the disk now.
-        for leftover in os.listdir(self.durable):
-            os.remove(os.path.join(self.durable, leftover))
-        lines = []
-        for entry in os.scandir(self.state):
-            if entry.is_file():
-                lines.append(f"{entry.inode()} {entry.name}\n")
-                with open(os.path.join(self.durable, f"data.{entry.inode()}"), "wb") as file:
-                    file.write(result[entry.name])
+        for name, inode in names.items():
+            link = os.path.join(self.durable, f"inode.{inode}")
+            data = os.path.join(self.durable, f"data.{inode}")
+            synced = self.read(data) if os.path.exists(data) else b""
+            kept = synced if "SHIM_LIES" in self.environment else self.what_stays(rng, synced, self.read(link))
+            with open(link, "wb") as file:
+                file.write(kept)
+            with open(data, "wb") as file:
+                file.write(kept)
+            os.link(link, os.path.join(self.state, name))
         with open(os.path.join(self.durable, "names"), "w") as file:
-            file.writelines(lines)
+            file.writelines(f"{inode} {name}\n" for name, inode in names.items())
+        for leftover in os.listdir(self.durable):
+            if leftover != "names" and int(leftover.split(".")[1]) not in names.values():
+                os.remove(os.path.join(self.durable, leftover))
+
+    @staticmethod
+    def what_stays(rng, synced, now):
+        """What the disk has of a file: what was synced, all of it, or (of what was appended) a torn part."""
+        choice = rng.random()
+        if choice < 0.4:
+            return synced
+        if choice < 0.7 or not now.startswith(synced):
+            return now
+        return now[:rng.randint(len(synced), len(now))]
 
 
 def esp_nonces(path):
@@ -110,15 +109,24 @@ def esp_nonces(path):
     return len(seen)
 
 
+def nonce_repeats(lab, side, key_file):
+    """True if the OpenSSL script refuses frames for a (key, IV) it has seen."""
+    tool = os.path.join(ROOT, "tools", "interop", "macsec_peer.py")
+    code, output = lab.run(None, "/usr/bin/python3", tool, "unprotect", "--keys", key_file, lab.path(f"gw-{side}/circuit.pcap"),
+                           lab.path(f"gw-{side}/clear.pcap"), check=False)
+    return code != 0 and "nonce_reused" in output
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--programs", required=True)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--power-loss", metavar="SHIM")
+    parser.add_argument("--planted-fault", action="store_true", help="with --power-loss: the disk lies; the test passes if it sees the nonce repeat")
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--folder", default="/run/lab")
     options = parser.parse_args()
-    if os.environ.get("LINECRYPT_LONG"):
+    if os.environ.get("LINECRYPT_LONG") and not options.planted_fault:
         options.rounds = 1000
     seed = options.seed if options.seed is not None else random.randrange(2**32)
     rng = random.Random(seed)
@@ -133,6 +141,10 @@ def main():
                                       env={**os.environ, **(disks[side].environment or {})}, capture_output=True, text=True, timeout=60)
             if enrolled.returncode != 0:
                 raise LabError(f"key enroll: {enrolled.stdout}{enrolled.stderr}")
+
+        if options.planted_fault:
+            for disk in disks.values():
+                disk.lie()
 
         def start(side, number):
             gateway = pair[side]
@@ -174,6 +186,11 @@ def main():
             program.stop(signal.SIGINT)
 
         key_file = gateways.macsec_key_file(lab, keys)
+        if options.planted_fault:
+            repeats = [side for side in pair if nonce_repeats(lab, side, key_file)]
+            proof.require(repeats, "the disk lied and no nonce was seen to repeat: this test sees nothing")
+            print(f"planted fault seen: nonces repeat on the circuit received by gateway {' and '.join(repeats)}")
+            return
         for side in pair:
             circuit, clear = lab.path(f"gw-{side}/circuit.pcap"), lab.path(f"gw-{side}/clear.pcap")
             count = proof.only_macsec(circuit, [])

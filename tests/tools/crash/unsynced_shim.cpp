@@ -1,14 +1,17 @@
 // LD_PRELOAD shim that remembers what a disk would have kept: what was synced, and nothing else.
 //
-// For files in $SHIM_STATE: fsync and fdatasync of a file copy its contents to $SHIM_DURABLE/data.<inode>; fsync of the directory
-// records its names in $SHIM_DURABLE/names. After a kill, crash_test.py builds from these what a power loss would have left.
-// Copies are made before the real call returns and appear by rename, so that a kill in between leaves the older state.
+// For files in $SHIM_STATE: fsync and fdatasync of a file copy its contents to $SHIM_DURABLE/data.<inode>; fsync of the
+// directory records its names in $SHIM_DURABLE/names. A hard link $SHIM_DURABLE/inode.<inode> keeps each file itself,
+// so that it can come back under its inode. After a kill, crash_test.py builds from these what a power loss would have
+// left. Copies are made before the real call returns and appear by rename, so that a kill in between leaves the older
+// state.
 #include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -48,10 +51,18 @@ std::string read_all(const std::string& path) {
   return contents;
 }
 
+// Keeps the file itself alive; it may have been kept before.
+void keep(const std::string& path, ino_t inode) {
+  const std::string link = std::string(std::getenv("SHIM_DURABLE")) + "/inode." + std::to_string(inode);
+  if (linkat(AT_FDCWD, path.c_str(), AT_FDCWD, link.c_str(), AT_SYMLINK_FOLLOW) != 0 && errno != EEXIST) std::abort();
+}
+
 void remember_file(int fd) {
   struct stat status {};
   if (fstat(fd, &status) != 0) return;
-  publish("data." + std::to_string(status.st_ino), read_all("/proc/self/fd/" + std::to_string(fd)));
+  const std::string path = "/proc/self/fd/" + std::to_string(fd);
+  keep(path, status.st_ino);
+  publish("data." + std::to_string(status.st_ino), read_all(path));
 }
 
 void remember_names(const std::string& folder) {
@@ -59,7 +70,9 @@ void remember_names(const std::string& folder) {
   if (directory == nullptr) return;
   std::string names;
   while (const dirent* entry = readdir(directory)) {
-    if (entry->d_type == DT_REG) names += std::to_string(entry->d_ino) + " " + entry->d_name + "\n";
+    if (entry->d_type != DT_REG) continue;
+    keep(folder + "/" + entry->d_name, entry->d_ino);
+    names += std::to_string(entry->d_ino) + " " + entry->d_name + "\n";
   }
   closedir(directory);
   publish("names", names);
@@ -68,7 +81,9 @@ void remember_names(const std::string& folder) {
 int sync_with(const char* call, int fd) {
   const auto real = reinterpret_cast<SyncCall>(dlsym(RTLD_NEXT, call));
   const char* state = std::getenv("SHIM_STATE");
-  if (state != nullptr) {
+  // The planted fault: a disk that says "synced" and keeps nothing.
+  const bool lies = std::getenv("SHIM_LIES") != nullptr;
+  if (state != nullptr && !lies) {
     const std::string path = path_of(fd);
     if (path == state) {
       remember_names(path);
@@ -81,5 +96,9 @@ int sync_with(const char* call, int fd) {
 
 }  // namespace
 
-extern "C" int fsync(int fd) { return sync_with("fsync", fd); }
-extern "C" int fdatasync(int fd) { return sync_with("fdatasync", fd); }
+extern "C" int fsync(int fd) {
+  return sync_with("fsync", fd);
+}
+extern "C" int fdatasync(int fd) {
+  return sync_with("fdatasync", fd);
+}
