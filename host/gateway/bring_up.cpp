@@ -74,8 +74,7 @@ Result<void> open_devices(Runtime& runtime) {
   if (!buffers) return buffers.error();
   runtime.buffers = std::make_unique<Buffers>(std::move(buffers).value());
   for (PortIndex i = 0; i < runtime.config.ports.size(); ++i) {
-    const int index = runtime.wires[i] ? runtime.wires[i]->index() : 0;
-    auto device = Device::open(runtime.config, i, runtime.buffers->pool(), index);
+    auto device = Device::open(runtime.config, i, runtime.buffers->pool(), runtime.wires[i].get());
     if (!device) return device.error();
     runtime.devices.push_back(std::make_unique<Device>(std::move(device).value()));
     log(LogLevel::info, "port {}: {}, MAC {}, MTU {}", runtime.config.ports[i].name, runtime.devices[i]->driver(),

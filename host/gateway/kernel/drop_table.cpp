@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <vector>
 
 #include "host/gateway/kernel/netlink.hpp"
@@ -88,7 +89,7 @@ void add_chain(Batch& batch, const std::string& table, const char* chain, std::u
   batch.close(header);
 }
 
-// One expression of a rule: its name, and its attributes by `fill`.
+// One expression of a rule: its name and its own attributes, which `fill` puts in.
 template <typename Fill>
 void add_expression(nlmsghdr* header, const char* name, Fill fill) {
   nlattr* element = mnl_attr_nest_start(header, NFTA_LIST_ELEM);
@@ -99,21 +100,21 @@ void add_expression(nlmsghdr* header, const char* name, Fill fill) {
   mnl_attr_nest_end(header, element);
 }
 
-// "meta mark transmit_mark accept": the frames of our own socket.
-void add_accept_rule(Batch& batch, const std::string& table, const char* chain) {
+// meta mark == `mark` accept
+void add_mark_rule(Batch& batch, const std::string& table, const char* chain, std::uint32_t mark) {
   nlmsghdr* header = batch.add(NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND);
   mnl_attr_put_strz(header, NFTA_RULE_TABLE, table.c_str());
   mnl_attr_put_strz(header, NFTA_RULE_CHAIN, chain);
-  nlattr* list = mnl_attr_nest_start(header, NFTA_RULE_EXPRESSIONS);
+  nlattr* expressions = mnl_attr_nest_start(header, NFTA_RULE_EXPRESSIONS);
   add_expression(header, "meta", [&] {
-    mnl_attr_put_u32(header, NFTA_META_KEY, htonl(NFT_META_MARK));
     mnl_attr_put_u32(header, NFTA_META_DREG, htonl(NFT_REG_1));
+    mnl_attr_put_u32(header, NFTA_META_KEY, htonl(NFT_META_MARK));
   });
   add_expression(header, "cmp", [&] {
     mnl_attr_put_u32(header, NFTA_CMP_SREG, htonl(NFT_REG_1));
     mnl_attr_put_u32(header, NFTA_CMP_OP, htonl(NFT_CMP_EQ));
     nlattr* value = mnl_attr_nest_start(header, NFTA_CMP_DATA);
-    mnl_attr_put(header, NFTA_DATA_VALUE, sizeof transmit_mark, &transmit_mark);
+    mnl_attr_put(header, NFTA_DATA_VALUE, sizeof mark, &mark);  // a register holds it in the host's order
     mnl_attr_nest_end(header, value);
   });
   add_expression(header, "immediate", [&] {
@@ -124,7 +125,7 @@ void add_accept_rule(Batch& batch, const std::string& table, const char* chain) 
     mnl_attr_nest_end(header, verdict);
     mnl_attr_nest_end(header, value);
   });
-  mnl_attr_nest_end(header, list);
+  mnl_attr_nest_end(header, expressions);
   batch.close(header);
 }
 
@@ -133,10 +134,12 @@ bool means_unavailable(int error) {
   return error == EPROTONOSUPPORT || error == EAFNOSUPPORT || error == EOPNOTSUPP || error == ENOENT;
 }
 
-Result<DropState> add_hook(const std::string& netdev, const char* chain, std::uint32_t hook) {
+// `accepted`: the mark that passes, if any does.
+Result<DropState> add_hook(const std::string& netdev, const char* chain, std::uint32_t hook,
+                           std::optional<std::uint32_t> accepted) {
   Batch batch;
   add_chain(batch, drop_table_name(netdev), chain, hook, netdev);
-  if (hook == NF_NETDEV_EGRESS) add_accept_rule(batch, drop_table_name(netdev), chain);
+  if (accepted) add_mark_rule(batch, drop_table_name(netdev), chain, *accepted);
   const int error = batch.send();
   if (error == 0) return DropState::present;
   if (means_unavailable(error)) return DropState::unavailable;
@@ -167,7 +170,7 @@ std::string drop_table_name(const std::string& netdev) {
   return "linecrypt-" + netdev;
 }
 
-Result<DropTable> install_drop_table(const std::string& netdev) {
+Result<DropTable> install_drop_table(const std::string& netdev, std::uint32_t mark) {
   if (auto removed = remove_drop_table(netdev); !removed) return removed.error();
   Batch batch;
   add_table(batch, drop_table_name(netdev));
@@ -176,8 +179,8 @@ Result<DropTable> install_drop_table(const std::string& netdev) {
     return Error{
         fmt::format("netdev {}: nftables table {}: {}", netdev, drop_table_name(netdev), std::strerror(error))};
   }
-  const auto ingress = add_hook(netdev, "ingress", NF_NETDEV_INGRESS);
-  const auto egress = add_hook(netdev, "egress", NF_NETDEV_EGRESS);
+  const auto ingress = add_hook(netdev, "ingress", NF_NETDEV_INGRESS, std::nullopt);
+  const auto egress = add_hook(netdev, "egress", NF_NETDEV_EGRESS, mark);
   if (!ingress || !egress) {
     static_cast<void>(remove_drop_table(netdev));
     return ingress ? egress.error() : ingress.error();

@@ -11,9 +11,6 @@
 
 namespace linecrypt::gateway::kernel {
 
-// SO_MARK of the socket that may transmit on the netdev. Setting a mark takes CAP_NET_ADMIN.
-inline constexpr std::uint32_t transmit_mark = 0x6c637274;
-
 enum class DropState : std::uint8_t { present, absent, unavailable };  // unavailable: the kernel has no such hook
 
 struct DropTable {
@@ -24,8 +21,9 @@ struct DropTable {
 // "linecrypt-<netdev>". It outlives a killed daemon on purpose (the netdev stays shut); the next start replaces it.
 [[nodiscard]] std::string drop_table_name(const std::string& netdev);
 
-// Replaces any table of that name. Hooks that this kernel lacks are `unavailable`; any other failure is an error.
-Result<DropTable> install_drop_table(const std::string& netdev);
+// Replaces any table of that name. Frames whose socket mark (SO_MARK) is `mark` may leave. Hooks that this kernel lacks
+// are `unavailable`; any other failure is an error.
+Result<DropTable> install_drop_table(const std::string& netdev, std::uint32_t mark);
 // No error when there is none.
 Result<void> remove_drop_table(const std::string& netdev);
 // What is there now, read from the kernel.

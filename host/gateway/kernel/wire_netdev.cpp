@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <random>
 
 #include "host/gateway/kernel/offloads.hpp"
 #include "host/gateway/kernel/setting.hpp"
@@ -95,7 +96,11 @@ Result<void> WireNetdev::silence(Netlink& netlink) {
 }
 
 Result<void> WireNetdev::shut() {
-  auto installed = install_drop_table(link_.name);
+  // Nobody guesses it; 0 is what unmarked frames have.
+  std::random_device random;
+  do mark_ = random();
+  while (mark_ == 0);
+  auto installed = install_drop_table(link_.name, mark_);
   if (!installed) return Error{fmt::format("port {}: {}", port_, installed.error().message)};
   shut_ = true;
   drops_ = *installed;
@@ -227,6 +232,7 @@ WireNetdev& WireNetdev::operator=(WireNetdev&& other) noexcept {
   std::swap(payload_mtu_, other.payload_mtu_);
   std::swap(claim_, other.claim_);
   std::swap(shut_, other.shut_);
+  std::swap(mark_, other.mark_);
   std::swap(drops_, other.drops_);
   std::swap(changed_flags_, other.changed_flags_);
   std::swap(old_mtu_, other.old_mtu_);

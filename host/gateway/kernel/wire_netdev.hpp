@@ -4,7 +4,7 @@
 //   own        no other linecryptd in this network namespace uses it
 //   alone      member of no bridge, bond or other master
 //   silent     no address; NOARP; IPv6 off
-//   shut       nftables netdev ingress and egress drop, where the kernel has the hooks
+//   shut       nftables netdev ingress and egress drop, where the kernel has the hooks; our own socket is marked
 //   exact      checksum, segmentation, merge and VLAN offloads off, on it and on its veth peer when that is visible
 //   open       up, promiscuous, MTU large enough for the port's frames
 //
@@ -36,6 +36,8 @@ class WireNetdev {
   [[nodiscard]] const std::string& netdev() const noexcept { return link_.name; }
   [[nodiscard]] const MacAddress& mac() const noexcept { return link_.mac; }
   [[nodiscard]] int index() const noexcept { return link_.index; }
+  // SO_MARK of the one socket whose frames may leave.
+  [[nodiscard]] std::uint32_t mark() const noexcept { return mark_; }
   // Sentences for the log and `status`: what this kernel cannot give.
   [[nodiscard]] const std::vector<std::string>& notes() const noexcept { return notes_; }
   // Reads the kernel again; changes nothing.
@@ -56,6 +58,7 @@ class WireNetdev {
   std::uint32_t payload_mtu_ = 0;
   int claim_ = -1;  // socket bound to the netdev's name
   bool shut_ = false;
+  std::uint32_t mark_ = 0;
   DropTable drops_;
   std::uint32_t changed_flags_ = 0;  // IFF_* bits that we turned on
   std::optional<std::uint32_t> old_mtu_;

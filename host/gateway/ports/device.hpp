@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "host/config/config.hpp"
+#include "host/gateway/kernel/wire_netdev.hpp"
 #include "host/gateway/pipeline/frame.hpp"
 #include "linecrypt/address.hpp"
 #include "linecrypt/result.hpp"
@@ -33,9 +34,10 @@ struct DeviceStats {
 
 class Device {
  public:
-  // Creates (virtual devices) or finds (PCI), configures one queue pair and starts. `kernel_index` is the netdev under
-  // an af_packet port.
-  static Result<Device> open(const config::Config& config, PortIndex port, rte_mempool* pool, int kernel_index);
+  // Creates (virtual devices) or finds (PCI), configures one queue pair and starts. `wire` is the netdev under an
+  // af_packet port, else null.
+  static Result<Device> open(const config::Config& config, PortIndex port, rte_mempool* pool,
+                             const kernel::WireNetdev* wire);
   Device(Device&& other) noexcept;
   Device& operator=(Device&&) = delete;
   ~Device();  // stops and removes
@@ -62,7 +64,7 @@ class Device {
  private:
   Device() = default;
   Result<void> configure(const config::Config& config, const config::Port& port, rte_mempool* pool);
-  void take_sockets(int kernel_index);
+  Result<void> take_sockets(const kernel::WireNetdev& wire);
 
   std::uint16_t id_ = RTE_MAX_ETHPORTS;
   std::string name_;    // of the ethdev

@@ -61,8 +61,9 @@ Result<std::unique_ptr<Eal>> Eal::start(const config::Config& config) {
   cpu_set_t allowed;
   CPU_ZERO(&allowed);
   if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) CPU_SET(0, &allowed);
-  std::vector<std::string> arguments{"linecryptd",     "--lcores",    lcores(allowed),
-                                     "--no-telemetry", "--log-level", "notice"};
+  // --no-shconf: nothing is shared, so several daemons may run under one prefix (an empty runtime directory stays).
+  std::vector<std::string> arguments{"linecryptd", "--lcores",       lcores(allowed), "--file-prefix",
+                                     "linecrypt",  "--no-telemetry", "--log-level",   "notice"};
   std::vector<std::string> pci;
   for (const config::Port& port : config.ports)
     if (const auto* device = std::get_if<config::PciDevice>(&port.device)) pci.push_back(device->address);
