@@ -1,11 +1,13 @@
-// linecryptctl check: is this configuration right? Offline; with --live also whether the kernel's side of the af_packet
-// ports is hardened.
+// linecryptctl check: is this configuration right? Offline; with --live also whether the kernel's side of the running
+// daemon's ports is as it must be.
 #include <fmt/format.h>
 
 #include <memory>
 
 #include "host/config/load.hpp"
+#include "tools/linecryptctl/client.hpp"
 #include "tools/linecryptctl/command.hpp"
+#include "tools/linecryptctl/table.hpp"
 
 namespace linecrypt::ctl {
 
@@ -14,6 +16,7 @@ namespace {
 struct Options {
   std::string file;
   bool live = false;
+  bool socket_given = false;
 };
 
 Json to_json(const std::vector<config::Diagnostic>& diagnostics) {
@@ -30,7 +33,28 @@ std::string summary(const config::Config& config) {
                      config.tunnels.size() == 1 ? "" : "s", config.policies.size());
 }
 
-Exit run(const Session& session, const Options& options) {
+// Rules about the kernel as the daemon that owns the ports finds them now.
+Exit run_live(Session& session, Json& document) {
+  const Answer answer = get(session, "/v1/live");
+  if (const auto* refusal = std::get_if<Refusal>(&answer)) {
+    document["live"] = {{"error", refusal->message}};
+    return refusal->exit;
+  }
+  const Json& live = std::get<Json>(answer);
+  document["live"] = live;
+  return live.value("ok", false) ? Exit::ok : Exit::failed;
+}
+
+void print_live(const Session& session, const Json& live) {
+  Table table({{"PORT"}, {"NETDEV"}, {"RULE"}, {"STATE"}, {"FOUND"}});
+  for (const Json& rule : part(live, "rules"))
+    table.add(
+        {field(rule, "port"), field(rule, "netdev"), field(rule, "rule"), field(rule, "state"), field(rule, "found")});
+  session.say("\n" + table.text());
+}
+
+// 1. The file by itself. 2. With --live the daemon's answer, even where the file was changed for the worse since.
+Exit run(Session& session, const Options& options) {
   const config::Loaded loaded = config::load(options.file);
   const bool valid = loaded.errors.empty();
   Json document = {{"file", options.file},
@@ -39,13 +63,22 @@ Exit run(const Session& session, const Options& options) {
                    {"warnings", to_json(loaded.warnings)}};
   for (const config::Diagnostic& one : loaded.errors) session.say(one.text());
   for (const config::Diagnostic& one : loaded.warnings) session.say("warning: " + one.text());
-  if (session.json) session.print(document);
-  if (!valid)
+  if (valid)
+    session.say(fmt::format("{}: valid ({})", options.file, summary(loaded.config)));
+  else
     session.say(
         fmt::format("{}: {} error{}", options.file, loaded.errors.size(), loaded.errors.size() == 1 ? "" : "s"));
-  else
-    session.say(fmt::format("{}: valid ({})", options.file, summary(loaded.config)));
-  return valid ? Exit::ok : Exit::failed;
+  Exit live = Exit::ok;
+  if (options.live) {
+    if (valid && !options.socket_given) session.socket = loaded.config.gateway.control_socket;
+    live = run_live(session, document);
+    if (document["live"].contains("error"))
+      fmt::print(stderr, "linecryptctl: {}\n", field(document["live"], "error"));
+    else
+      print_live(session, document["live"]);
+  }
+  if (session.json) session.print(document);
+  return valid ? live : Exit::failed;
 }
 
 }  // namespace
@@ -55,6 +88,15 @@ void add_check(CLI::App& app, Session& session) {
   CLI::App* command = add_command(app, session, "check", "validate a configuration; exit 1 if anything is wrong",
                                   [&session, options] { return run(session, *options); });
   command->add_option("FILE", options->file, "configuration (TOML)")->required();
+  command->add_flag("--live", options->live,
+                    "also ask the daemon whether the kernel's side of its ports is as it must be");
+  command->add_option_function<std::string>(
+      "--socket",
+      [&session, options](const std::string& path) {
+        session.socket = path;
+        options->socket_given = true;
+      },
+      "the daemon's control socket; default: the configuration's");
 }
 
 }  // namespace linecrypt::ctl

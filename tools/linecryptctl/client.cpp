@@ -42,9 +42,10 @@ Answer ask(const Session& session, const std::string& path, bool change) {
     return Refusal{Exit::unreachable, fmt::format("linecryptd at {} gave no answer: {}", session.socket,
                                                   httplib::to_string(result.error()))};
   Json document = Json::parse(result->body, nullptr, false);
-  if (document.is_discarded())
-    return Refusal{Exit::unreachable, fmt::format("what answers at {} is no linecryptd: its answer to {} is no JSON",
-                                                  session.socket, path)};
+  if (!document.is_object())
+    return Refusal{
+        Exit::unreachable,
+        fmt::format("what answers at {} is no linecryptd: its answer to {} is no JSON object", session.socket, path)};
   if (result->status != 200) {
     const bool says = document.is_object() && document.contains("error") && document["error"].is_string();
     return Refusal{Exit::refused,
@@ -72,6 +73,12 @@ Exit show(Session& session, const std::string& path, const std::function<void(co
   else
     text(document);
   return Exit::ok;
+}
+
+const Json& part(const Json& document, const char* name) {
+  static const Json nothing = Json::object();
+  const auto found = document.find(name);
+  return found != document.end() && found->is_structured() ? *found : nothing;
 }
 
 std::string field(const Json& object, const char* name) {

@@ -77,16 +77,21 @@ Exit enroll(Session& session, const Options& options) {
   return refused == 0 ? Exit::ok : Exit::refused;
 }
 
+// As given, or the configuration's; none after an error that was said.
+std::optional<std::string> state_directory(Session& session, const Options& options) {
+  if (options.file.empty()) return options.state_directory;
+  const std::optional<config::Config> config = load_configuration(session, options.file);
+  if (!config) return std::nullopt;
+  return config->gateway.state_directory;
+}
+
 Exit list(Session& session, const Options& options) {
-  std::string directory = options.state_directory;
-  if (!options.file.empty()) {
-    const std::optional<config::Config> config = load_configuration(session, options.file);
-    if (!config) return session.exit;
-    directory = config->gateway.state_directory;
-  }
-  const std::unique_ptr<keys::KeyRegistry> registry = open_registry(session, directory);
+  const std::optional<std::string> directory = state_directory(session, options);
+  if (!directory) return session.exit;
+  const std::unique_ptr<keys::KeyRegistry> registry = open_registry(session, *directory);
   if (!registry) return session.exit;
-  Table table({{"KEY"}, {"SPACE"}, {"EGRESS NEXT", Align::right}, {"INGRESS MARK", Align::right}});
+  Table table(
+      {{"KEY"}, {"DIRECTION"}, {"STATE"}, {"SPACE"}, {"EGRESS NEXT", Align::right}, {"INGRESS MARK", Align::right}});
   Json list = Json::array();
   for (const keys::SpaceState& space : registry->spaces()) {
     table.add(
@@ -96,9 +101,46 @@ Exit list(Session& session, const Options& options) {
                     {"egress_next", space.egress_next},
                     {"ingress_mark", space.ingress_mark}});
   }
-  if (session.json) session.print({{"state_directory", directory}, {"keys", list}});
-  session.say(table.empty() ? fmt::format("no key is enrolled in {}", directory) : table.text());
+  if (session.json) session.print({{"state_directory", *directory}, {"keys", list}});
+  session.say(table.empty() ? fmt::format("no key is enrolled in {}", *directory) : table.text());
   return Exit::ok;
+}
+
+// The configuration is not needed: a key may outlive the file that named it.
+Exit forget(Session& session, const Options& options) {
+  const std::optional<std::string> directory = state_directory(session, options);
+  if (!directory) return session.exit;
+  const std::unique_ptr<keys::KeyRegistry> registry = open_registry(session, *directory);
+  if (!registry) return session.exit;
+  Table table({{"KEY"}, {"RESULT"}});
+  Json list = Json::array();
+  std::size_t refused = 0;
+  std::string known;
+  for (const keys::SpaceState& space : registry->spaces()) {
+    if (!space.enrolled) continue;
+    known += "\n  " + space.label;
+    if (!goes_by(space.label, options.name)) continue;
+    const Result<void> done = registry->forget(space.space);
+    if (!done) ++refused;
+    table.add({space.label, done ? "forgotten" : done.error().message});
+    list.push_back(
+        {{"name", space.label}, {"forgotten", done.ok()}, {"reason", done ? Json() : Json(done.error().message)}});
+  }
+  if (list.empty())
+    return session.fail(Exit::usage, fmt::format("no enrolled key goes by '{}'; enrolled in {} are{}", options.name,
+                                                 *directory, known.empty() ? " none" : known));
+  if (session.json) session.print({{"state_directory", *directory}, {"keys", list}, {"refused", refused}});
+  session.say(table.text());
+  return refused == 0 ? Exit::ok : Exit::refused;
+}
+
+// For commands that need the registry and no configuration.
+void add_directory(CLI::App* command, const std::shared_ptr<Options>& options) {
+  CLI::Option* directory =
+      command->add_option("--state-directory", options->state_directory, "the key registry's directory")
+          ->capture_default_str();
+  command->add_option("--config", options->file, "take the state directory from this configuration")
+      ->excludes(directory);
 }
 
 }  // namespace
@@ -120,11 +162,12 @@ void add_key(CLI::App& app, Session& session) {
 
   CLI::App* list_command = add_command(*group, session, "list", "enrolled keys and where their numbers stand",
                                        [&session, options] { return list(session, *options); });
-  CLI::Option* directory =
-      list_command->add_option("--state-directory", options->state_directory, "the key registry's directory")
-          ->capture_default_str();
-  list_command->add_option("--config", options->file, "take the state directory from this configuration")
-      ->excludes(directory);
+  add_directory(list_command, options);
+
+  CLI::App* forget_command = add_command(*group, session, "forget", "refuse a key until it is enrolled again",
+                                         [&session, options] { return forget(session, *options); });
+  forget_command->add_option("NAME", options->name, "tunnel, MACsec port or SA (as `key list` names it)")->required();
+  add_directory(forget_command, options);
 }
 
 }  // namespace linecrypt::ctl

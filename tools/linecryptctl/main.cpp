@@ -1,14 +1,29 @@
 // linecryptctl: looks at a configuration, at a running linecryptd, and does the data path's work on files.
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
 #include <cstdio>
 
-#include "host/software/aead/openssl_memory.hpp"
+#include "host/software/aead/openssl_memory_at_start.hpp"
 #include "tools/linecryptctl/command.hpp"
 
 using namespace linecrypt;
 
+namespace {
+
+// `key` and `pcap` hold keys: none of them may end in a core dump, in a debugger of another user's, or in freed memory
+// of OpenSSL's.
+void protect_process() {
+  const rlimit no_core{0, 0};
+  const bool shut = ::prctl(PR_SET_DUMPABLE, 0) == 0 && ::setrlimit(RLIMIT_CORE, &no_core) == 0;
+  if (!shut || !software::protect_openssl_memory())
+    std::fputs("linecryptctl: warning: memory with keys in it could not be protected\n", stderr);
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
-  // Before anything else allocates in OpenSSL: from here on what it allocates is cleansed and kept out of dumps.
-  software::protect_openssl_memory();
+  protect_process();
 
   ctl::Session session;
   CLI::App app{"linecryptctl: control, checks and file work of linecrypt", "linecryptctl"};

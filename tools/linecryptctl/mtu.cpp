@@ -148,7 +148,9 @@ void add_mtu(CLI::App& app, Session& session) {
   command->add_option("--mode", options->mode, "only this ESP mode")->check(CLI::IsMember({"tunnel", "transport"}));
   command->add_option("--family", options->family, "only this family of the header before ESP")
       ->check(CLI::IsMember({"4", "6"}));
-  command->add_flag("--nat-t,!--no-nat-t", options->nat_t, "only with (without) UDP encapsulation");
+  command->add_flag_function(
+      "--nat-t,!--no-nat-t", [options](std::int64_t n) { options->nat_t = n > 0; },
+      "only with (without) UDP encapsulation");
   command->add_option("--macsec", options->macsec, "only this form of SecTAG")
       ->check(CLI::IsMember({"none", "sci", "no-sci"}));
   command->add_option("--vlan", options->vlan, "VLAN tags of each frame")->check(CLI::Range(0U, 2U));

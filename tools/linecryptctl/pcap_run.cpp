@@ -87,15 +87,15 @@ class FileIo : public gateway::FrameIo {
     return &buffer->frame;
   }
 
-  // A frame that holds the record.
+  // A frame that holds the record; null when the pipeline kept every buffer.
   gateway::Frame* load(const Record& record) {
     time_ = record.time;
     gateway::Frame* frame = allocate();
+    if (frame == nullptr) return nullptr;
     frame->packet.set_length(static_cast<std::uint32_t>(record.bytes.size()));
     std::memcpy(frame->packet.data, record.bytes.data(), record.bytes.size());
     return frame;
   }
-  [[nodiscard]] std::size_t free_count() const { return free_.size(); }
 
  private:
   static Buffer* buffer_of(gateway::Frame* frame) { return static_cast<Buffer*>(frame->buffer); }
@@ -132,7 +132,9 @@ Result<bool> read_burst(CaptureReader& reader, FileIo& io, PcapCounts& counts, s
       ++counts.truncated;
       continue;
     }
-    frames.push_back(io.load(record));
+    gateway::Frame* frame = io.load(record);
+    if (frame == nullptr) return Error{"out of packet buffers"};
+    frames.push_back(frame);
   }
   return true;
 }

@@ -77,13 +77,30 @@ Exit run_here(const Session& session, const Options& options) {
   return passed ? Exit::ok : Exit::failed;
 }
 
+Exit run_in_daemon(Session& session) {
+  const Answer answer = post(session, "/v1/selftest");
+  if (const auto* refusal = std::get_if<Refusal>(&answer)) return session.fail(refusal->exit, refusal->message);
+  const Json& document = std::get<Json>(answer);
+  if (session.json) session.print(document);
+  const bool passed = document.value("passed", false);
+  Table table({{"ENGINE"}, {"RESULT"}, {"WHAT RAN"}, {"REASON"}});
+  table.add(
+      {field(document, "engine"), passed ? "passed" : "failed", field(document, "provider"), field(document, "error")});
+  session.say(table.text());
+  return passed ? Exit::ok : Exit::failed;
+}
+
 }  // namespace
 
 void add_selftest(CLI::App& app, Session& session) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = add_command(app, session, "selftest", "known answers through each AES-GCM provider",
-                                  [&session, options] { return run_here(session, *options); });
-  command->add_option("--provider", options->provider, "only this one")->check(CLI::IsMember({"ipsec-mb", "openssl"}));
+  CLI::App* command = add_command(
+      app, session, "selftest", "known answers through each AES-GCM provider",
+      [&session, options] { return options->daemon ? run_in_daemon(session) : run_here(session, *options); });
+  CLI::Option* provider = command->add_option("--provider", options->provider, "only this one, in this process");
+  provider->check(CLI::IsMember({"ipsec-mb", "openssl"}));
+  command->add_flag("--daemon", options->daemon, "in the running daemon, on the engine it uses")->excludes(provider);
+  add_socket(command, session);
 }
 
 }  // namespace linecrypt::ctl

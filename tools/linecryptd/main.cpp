@@ -15,6 +15,7 @@
 #include "host/gateway/gateway.hpp"
 #include "host/gateway/log.hpp"
 #include "host/gateway/process.hpp"
+#include "host/software/aead/openssl_memory_at_start.hpp"  // must be in main.cpp
 
 namespace {
 
