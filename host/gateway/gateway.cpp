@@ -38,7 +38,7 @@ constexpr int busy_wait_ms = 5;
 constexpr int idle_wait_ms = 500;
 constexpr auto busy_for = 100ms;
 // Reading the kernel's tables costs in proportion to them; bursts of changes are taken together.
-constexpr auto tables_every = 50ms;
+constexpr auto tables_every = 10ms;
 constexpr int answer_seconds = 10;
 
 Result<OwnDescriptor> stop_signals() {

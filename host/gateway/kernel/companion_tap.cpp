@@ -35,7 +35,9 @@ Result<void> configure(const std::string& netdev, bool wants_ipv6) {
   }
   if (*now != "0")
     if (auto written = write_setting(ipv6_off, "0"); !written && wants_ipv6) return written.error();
-  for (const char* what : {"accept_ra", "autoconf", "accept_redirects"})
+  // accept_dad: the port has its MAC for itself, and without a link-local address that is ready at once the kernel
+  // would not solicit neighbours for the first seconds.
+  for (const char* what : {"accept_ra", "autoconf", "accept_redirects", "accept_dad"})
     if (read_setting(setting_of("ipv6", netdev, what)))
       if (auto written = write_setting(setting_of("ipv6", netdev, what), "0"); !written) return written.error();
   return {};
