@@ -33,7 +33,7 @@ class Burst {
   // Ops of one direction, and whose they are.
   struct Ops {
     std::array<AeadOp, burst_largest> op;
-    std::array<std::uint8_t, burst_largest> job;
+    std::array<std::uint8_t, burst_largest> job{};
     std::uint32_t count = 0;
   };
 

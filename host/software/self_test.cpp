@@ -134,7 +134,7 @@ Result<void> check_gcm(AeadProvider& provider, const GcmAnswer& known, bool spoi
 
 // One packet through an engine, with room around it.
 struct Trial {
-  static constexpr std::uint32_t room = 128;
+  static constexpr std::size_t room = 128;
   Bytes memory;
   Packet packet;
   Job job;

@@ -91,7 +91,7 @@ class IpsecMbProvider final : public AeadProvider {
   void destroy(void* context) noexcept override { cleanse(context, sizeof(KeyContext)); }
 
   void seal(std::span<AeadOp> ops) noexcept override {
-    MessageState state;
+    MessageState state{};
     std::uint8_t gathered[gathered_largest];
     for (AeadOp& op : ops) {
       const KeyContext& key = *static_cast<const KeyContext*>(op.key);
@@ -107,7 +107,7 @@ class IpsecMbProvider final : public AeadProvider {
   }
 
   void open(std::span<AeadOp> ops) noexcept override {
-    MessageState state;
+    MessageState state{};
     std::uint8_t gathered[gathered_largest];
     for (AeadOp& op : ops) {
       const KeyContext& key = *static_cast<const KeyContext*>(op.key);

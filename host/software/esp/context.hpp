@@ -9,8 +9,6 @@
 
 namespace linecrypt::software::esp {
 
-struct Context;
-
 // All on the control thread. `memory` is zeroed, 64-byte aligned and in a KeyArena (the context holds the salt). `key`
 // is the provider's key context; the context does not own it.
 std::size_t context_size();
