@@ -266,6 +266,11 @@ TEST_CASE("TFC padding fills small packets up to a size and is taken off by the 
     const Outcome sealed = bench.encapsulate(out, clear, 0, {.head = 64, .tail = 1400});
     REQUIRE(sealed.verdict == Verdict::ok);
     sizes.insert(sealed.packet.size());
+    // The padding is zeros, not what lay in memory.
+    const auto esp = sealed.packet.begin() + static_cast<std::ptrdiff_t>(text_offset(sa) - 16);
+    const auto text = reference_open(sa, sealed.number, Bytes(esp, sealed.packet.end()));
+    REQUIRE(text.has_value());
+    CHECK(*text == with_trailer(clear + Bytes(1400 - length), mix.inner == Family::ipv4 ? 4 : 41));
     CHECK(bench.decapsulate(in, sealed.packet).packet == clear);
   }
   CHECK(sizes.size() == 1);

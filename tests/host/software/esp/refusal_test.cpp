@@ -289,6 +289,20 @@ TEST_CASE("authentic packets whose next header does not fit the mode are refused
   transport.refuses_zeroed(transport.authentic(1, with_trailer(noise(20), 0)), Verdict::esp_bad_next_header);
 }
 
+TEST_CASE("a fragment or a broken chain of IPv6 headers inside transport mode is refused and zeroed",
+          "[esp][refusal]") {
+  const auto choice = GENERATE(from_range(engines()));
+  Peer peer(choice, Shape{.mode = EspMode::transport, .outer = Family::ipv6, .inner = Family::ipv6});
+  std::uint64_t number = 0;
+  const auto with = [&](const char* extension, std::uint8_t next) {
+    return peer.authentic(++number, with_trailer(from_hex(extension) + noise(24), next));
+  };
+  peer.refuses_zeroed(with("0600000100001234", 44), Verdict::esp_bad_inner);
+  peer.refuses_zeroed(with("0600000800001234", 44), Verdict::esp_bad_inner);
+  peer.refuses_zeroed(with("06ff010400000000", 60), Verdict::esp_bad_inner);
+  peer.accepts(with("0600010400000000", 60));
+}
+
 TEST_CASE("authentic packets with a malformed inner packet are refused and zeroed", "[esp][refusal]") {
   const auto choice = GENERATE(from_range(engines()));
   Peer peer(choice);

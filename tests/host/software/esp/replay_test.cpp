@@ -69,8 +69,8 @@ TEST_CASE("duplicates and late packets are refused before and within a burst", "
   const auto twice = bench.burst(Operation::esp_decapsulate, in, {numbered(sa, 110), numbered(sa, 110)});
   CHECK(twice[0].verdict == Verdict::ok);
   CHECK(twice[1].verdict == Verdict::replay_duplicate);
-  if (twice[1].packet.size() == twice[1].memory.size())
-    CHECK((zero_from(twice[1].memory, text_offset(sa)) || twice[1].memory == numbered(sa, 110)));
+  // An engine that took them apart refuses the second before it touches it.
+  CHECK((zero_from(twice[1].memory, text_offset(sa)) || twice[1].memory == numbered(sa, 110)));
   CHECK(bench.slot(in).counters.duplicate.get() == 3);
   CHECK(bench.slot(in).counters.packets.get() == 4);
 }
@@ -117,8 +117,9 @@ TEST_CASE("egress crosses 2^32 with ESN and the peer follows", "[esp][replay]") 
     const Outcome sealed = bench.encapsulate(out, clear_packet);
     REQUIRE(sealed.verdict == Verdict::ok);
     CHECK(sealed.number == number);
+    // The IV too: all 64 bits of the number, or a nonce would come twice.
     const Bytes esp(sealed.packet.begin() + 20, sealed.packet.end());
-    CHECK(reference_open(make_sa(shape, Direction::egress), number, esp).has_value());
+    CHECK(esp == reference_seal(make_sa(shape, Direction::egress), number, with_trailer(clear_packet, 4)));
     CHECK(bench.decapsulate(in, sealed.packet).packet == clear_packet);
   }
 }
@@ -131,6 +132,18 @@ TEST_CASE("without ESN numbers above 2^32 do not exist: an old packet of the sam
   const SaId in = bench.install(sa, 1, 0xfffffff0);
   CHECK(bench.decapsulate(in, numbered(sa, 0xffffffff)).verdict == Verdict::ok);
   CHECK(bench.decapsulate(in, numbered(sa, 5)).verdict == Verdict::replay_late);
+}
+
+TEST_CASE("on a fresh SA a low half just below 2^32 is before number 1, and refused unopened", "[esp][replay]") {
+  const auto choice = GENERATE(from_range(engines(true)));
+  const EspSa sa = make_sa({}, Direction::ingress);
+  EspBench bench(choice);
+  const SaId in = bench.install(sa);
+  for (const std::uint64_t number : {lap - 1, lap - 500, lap - 1023}) {
+    const Outcome out = bench.decapsulate(in, numbered(sa, number));
+    CHECK(out.verdict == Verdict::replay_late);
+    CHECK(out.memory == numbered(sa, number));
+  }
 }
 
 TEST_CASE("a restart beyond 2^32 resumes above its mark and refuses all before it", "[esp][replay]") {

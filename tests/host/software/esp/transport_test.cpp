@@ -31,6 +31,8 @@ Selector selector(const char* local, const char* remote) {
   return out;
 }
 
+constexpr std::uint64_t zero_checksum_number = 8952;
+
 }  // namespace
 
 TEST_CASE("inner TCP and UDP checksums are repaired behind a NAT", "[esp][transport][udp]") {
@@ -55,6 +57,16 @@ TEST_CASE("inner TCP and UDP checksums are repaired behind a NAT", "[esp][transp
     CHECK(open(udp, udp_segment(sent, 80, 81, data)) ==
           packet(with_protocol(seen, udp), udp_segment(seen, 80, 81, data)));
   }
+  // A UDP checksum that comes out as zero is written as 0xffff (RFC 768).
+  Bytes zero = udp_segment(seen, 80, 81, noise(40));
+  put16(zero, 6, 0);
+  put16(zero, 20, 0);
+  put16(zero, 20, slow_l4_checksum(seen, udp, zero));
+  REQUIRE(slow_l4_checksum(seen, udp, zero) == 0);
+  Bytes sums_to_zero = zero;
+  put16(sums_to_zero, 6, 0x1234);
+  put16(zero, 6, 0xffff);
+  CHECK(open(udp, sums_to_zero) == packet(with_protocol(seen, udp), zero));
   // No checksum stays none; cut or inconsistent segments and other protocols stay as they are.
   Bytes none = udp_segment(sent, 80, 81, noise(40));
   put16(none, 6, 0);
@@ -69,6 +81,22 @@ TEST_CASE("inner TCP and UDP checksums are repaired behind a NAT", "[esp][transp
   for (const std::size_t size : {0, 18, 19})
     CHECK(open(tcp, noise(size)) == packet(with_protocol(seen, tcp), noise(size)));
   CHECK(open(132, noise(40)) == packet(with_protocol(seen, 132), noise(40)));
+}
+
+TEST_CASE("a UDP checksum over ciphertext that comes out as zero is sent as 0xffff", "[esp][udp]") {
+  const auto choice = GENERATE(from_range(engines(true)));
+  const EspSa sa = make_sa({.outer = Family::ipv6, .udp = true}, Direction::egress);
+  const Bytes clear = sized_packet(Family::ipv4, 40);
+  // Found by trying: the number whose packet has such a checksum.
+  const std::uint64_t number = zero_checksum_number;
+  Bytes datagram = from_hex("1194119400000000") + reference_seal(sa, number, with_trailer(clear, 4));
+  put16(datagram, 4, static_cast<std::uint16_t>(datagram.size()));
+  REQUIRE(slow_l4_checksum({.source = "2001:db8::1", .destination = "2001:db8::2"}, udp, datagram) == 0);
+  EspBench bench(choice);
+  const Outcome sealed = bench.encapsulate(bench.install(sa, number), clear);
+  CHECK(get16(sealed.packet, 46) == 0xffff);
+  const SaId in = bench.install(make_sa({.outer = Family::ipv6, .udp = true}, Direction::ingress));
+  CHECK(bench.decapsulate(in, sealed.packet).packet == clear);
 }
 
 TEST_CASE("without UDP encapsulation an inner checksum is left as it came", "[esp][transport]") {
