@@ -80,17 +80,19 @@ TEST_CASE("E without C is refused by the engine: it is the KaY's") {
         }) == Verdict::macsec_e_without_c);
 }
 
-TEST_CASE("either reserved bit above the short length is refused") {
-  CHECK(changed(Pair(), [](Bytes& frame) { frame[sl_at] |= 0x40; }) == Verdict::macsec_bad_short_length);
-  CHECK(changed(Pair(), [](Bytes& frame) { frame[sl_at] |= 0x80; }) == Verdict::macsec_bad_short_length);
-  // Also where the low six bits are right.
+TEST_CASE("either reserved bit above the short length is refused, also where the octet would be the frame's length") {
+  const std::uint8_t octet =
+      GENERATE(std::uint8_t{0x40}, std::uint8_t{0x80}, std::uint8_t{0x54}, std::uint8_t{0x94}, std::uint8_t{0xef});
   CHECK(changed(
-            Pair(), [](Bytes& frame) { frame[sl_at] |= 0x40; }, 20) == Verdict::macsec_bad_short_length);
+            Pair(), [&](Bytes& frame) { frame[sl_at] = octet; }, octet - 2) == Verdict::macsec_bad_short_length);
+  CHECK(changed(
+            Pair(), [&](Bytes& frame) { frame[sl_at] |= octet & 0xc0; }, 20) == Verdict::macsec_bad_short_length);
 }
 
-TEST_CASE("a short length of 48 or more is refused") {
+TEST_CASE("a short length of 48 or more is refused, also where it is the frame's") {
   for (std::uint8_t sl = 48; sl < 64; ++sl)
-    CHECK(changed(Pair(), [&](Bytes& frame) { frame[sl_at] = sl; }) == Verdict::macsec_bad_short_length);
+    CHECK(changed(
+              Pair(), [&](Bytes& frame) { frame[sl_at] = sl; }, sl - 2) == Verdict::macsec_bad_short_length);
 }
 
 TEST_CASE("a short length in a frame that is longer than padding can make it is refused") {
@@ -98,6 +100,25 @@ TEST_CASE("a short length in a frame that is longer than padding can make it is 
   // 61 octets: one more than the shortest Ethernet frame.
   CHECK(changed(
             Pair(), [](Bytes& frame) { frame.resize(61); }, 12) == Verdict::macsec_bad_short_length);
+  CHECK(changed(
+            with_tags({{0x8100, 7}}), [](Bytes& frame) { frame.resize(65); }, 12) == Verdict::macsec_bad_short_length);
+}
+
+TEST_CASE("a short frame may be padded as far as the shortest frame with its VLAN tags") {
+  Rig rig(every_engine());
+  const bool tagged = GENERATE(false, true);
+  const std::vector<ClearVlanTag> tags(tagged ? 1 : 0, ClearVlanTag{0x8100, 7});
+  const Pair pair = with_tags(tags);
+  const Bytes clear = clear_frame(12, tags);
+  const SaId transmit = rig.add(pair.transmit);
+  const SaId receive = rig.add(pair.receive);
+  for (std::size_t size = clear.size() + 32; size <= 60 + 4 * tags.size(); ++size) {
+    Bytes bytes = protected_frame(rig, transmit, clear);
+    bytes.resize(size, 0x77);
+    Frame frame(bytes);
+    CHECK(rig.validate(receive, frame) == Verdict::ok);
+    CHECK(frame.bytes() == clear);
+  }
 }
 
 TEST_CASE("a short length beyond the end of the frame is refused") {
