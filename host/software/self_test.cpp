@@ -172,6 +172,7 @@ Result<void> check_engine(const AeadProvider& provider, Engine& engine, std::str
     return wrong(provider, name, name == "ESP" ? "encapsulate" : "protect");
   // 3. First, for the window would refuse it after 2.
   Bytes forged = sealing.result();
+  if (forged.empty()) return wrong(provider, name, "left nothing");
   forged.back() ^= 1U;
   Trial forging(forged);
   const Verdict refused = forging.run(engine, in, open);
