@@ -42,7 +42,7 @@ Exit run_live(Session& session, Json& document) {
   }
   const Json& live = std::get<Json>(answer);
   document["live"] = live;
-  return live.value("ok", false) ? Exit::ok : Exit::failed;
+  return is_true(live, "ok") ? Exit::ok : Exit::failed;
 }
 
 void print_live(const Session& session, const Json& live) {

@@ -81,6 +81,11 @@ const Json& part(const Json& document, const char* name) {
   return found != document.end() && found->is_structured() ? *found : nothing;
 }
 
+bool is_true(const Json& document, const char* name) {
+  const auto found = document.find(name);
+  return found != document.end() && found->is_boolean() && found->get<bool>();
+}
+
 std::string field(const Json& object, const char* name) {
   const auto found = object.find(name);
   if (found == object.end() || found->is_null()) return "-";

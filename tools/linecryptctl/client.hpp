@@ -24,6 +24,8 @@ Exit show(Session& session, const std::string& path, const std::function<void(co
 // A member that is an object or a list; an empty object where it is absent. Lives as long as `document`.
 const Json& part(const Json& document, const char* name);
 
+[[nodiscard]] bool is_true(const Json& document, const char* name);
+
 // Fields of a document for a table: text of a string, number or boolean; "-" for null and what is absent.
 std::string field(const Json& object, const char* name);
 

@@ -94,9 +94,13 @@ Exit list(Session& session, const Options& options) {
       {{"KEY"}, {"DIRECTION"}, {"STATE"}, {"SPACE"}, {"EGRESS NEXT", Align::right}, {"INGRESS MARK", Align::right}});
   Json list = Json::array();
   for (const keys::SpaceState& space : registry->spaces()) {
-    table.add(
-        {space.label, hex_head(space.space), std::to_string(space.egress_next), std::to_string(space.ingress_mark)});
+    const bool egress = space.direction == Direction::egress;
+    const char* direction = egress ? "egress" : "ingress";
+    table.add({space.label, direction, space.enrolled ? "enrolled" : "forgotten", hex_head(space.space),
+               egress ? std::to_string(space.egress_next) : "-", egress ? "-" : std::to_string(space.ingress_mark)});
     list.push_back({{"name", space.label},
+                    {"direction", direction},
+                    {"enrolled", space.enrolled},
                     {"space", hex_head(space.space)},
                     {"egress_next", space.egress_next},
                     {"ingress_mark", space.ingress_mark}});

@@ -82,7 +82,7 @@ Exit run_in_daemon(Session& session) {
   if (const auto* refusal = std::get_if<Refusal>(&answer)) return session.fail(refusal->exit, refusal->message);
   const Json& document = std::get<Json>(answer);
   if (session.json) session.print(document);
-  const bool passed = document.value("passed", false);
+  const bool passed = is_true(document, "passed");
   Table table({{"ENGINE"}, {"RESULT"}, {"WHAT RAN"}, {"REASON"}});
   table.add(
       {field(document, "engine"), passed ? "passed" : "failed", field(document, "provider"), field(document, "error")});

@@ -21,6 +21,7 @@ class Check(ctl.CtlTest):
     def test_every_wrong_file_is_named_by_line_and_column(self):
         files = sorted((ctl.SOURCE / "tests/host/config/wrong").glob("*.toml"))
         self.assertGreater(len(files), 60)
+        files = files if ctl.LONG else files[::3]
         for file in files:
             text = file.read_text()
             expected = re.findall(r"^# expect (\d+:\d+): (.*)$", text, re.MULTILINE)
@@ -28,11 +29,13 @@ class Check(ctl.CtlTest):
             copy.write_text(text)
             copy.chmod(0o600)
             with self.subTest(file=file.name):
-                done = self.ctl("check", copy, code=1)
                 document = self.ctl("check", "--json", copy, code=1).json()
                 self.assertIs(document["valid"], False)
+                if ctl.LONG or len(expected) > 1:
+                    out = self.ctl("check", copy, code=1).out
+                    for place, message in expected:
+                        self.assertIn(f"{copy}:{place}: {message}", out)
                 for place, message in expected:
-                    self.assertIn(f"{copy}:{place}: {message}", done.out)
                     line, column = map(int, place.split(":"))
                     self.assertTrue(any((e["line"], e["column"]) == (line, column) and e["message"].startswith(message)
                                         for e in document["errors"]), (place, message))

@@ -10,6 +10,7 @@ import tempfile
 import unittest
 
 PROGRAM = os.environ["LINECRYPTCTL"]
+LONG = os.environ.get("LINECRYPT_LONG") == "1"  # every size and every file, not a part of them
 SOURCE = pathlib.Path(os.environ["LINECRYPT_SOURCE"])
 
 _random = random.Random(20240731)

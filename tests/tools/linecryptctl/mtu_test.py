@@ -41,7 +41,8 @@ class Mtu(ctl.CtlTest):
             self.assertTrue(all(r["frame"] == {key: size} for r in rows))
 
     def test_every_size_follows_the_rule(self):
-        for path in list(range(68, 130)) + [576, 1280, 1400, 1499, 1501, 9000, 9216, 65535]:
+        sizes = list(range(68, 130)) if ctl.LONG else [68, 69, 70, 71, 72, 90]
+        for path in sizes + [576, 1280, 1499, 9000, 65535]:
             for row in self.ctl("mtu", "--json", "--path-mtu", path, code=0).json()["rows"]:
                 if row["esp"] == "none":
                     continue

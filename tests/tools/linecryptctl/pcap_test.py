@@ -18,6 +18,8 @@ from scapy.utils import PcapNgWriter, PcapReader  # noqa: E402
 import ctl  # noqa: E402
 
 MAGIC_MICROSECONDS, MAGIC_NANOSECONDS = 0xA1B2C3D4, 0xA1B23C4D
+# Short form: every size up to 100, then steps that meet every remainder of 4 and 16.
+SIZES = range(60, 1401) if ctl.LONG else [*range(60, 101), *range(101, 1400, 27), *range(1397, 1401)]
 HOST_A, LAN_A = "02:00:00:00:01:05", "02:00:00:00:01:01"
 HOST_B, LAN_B = "02:00:00:00:02:05", "02:00:00:00:02:01"
 
@@ -83,7 +85,7 @@ class Pcap(ctl.CtlTest):
             for macsec in (False, True):
                 with self.subTest(macsec=macsec, aead=aead):
                     a, b = self.fresh_ends(macsec, aead)
-                    originals = [(1700000000 + i, i, frame(size), size) for i, size in enumerate(range(60, 1401))]
+                    originals = [(1700000000 + i, i, frame(size), size) for i, size in enumerate(SIZES)]
                     there, (_, black) = self.run_way("protect", a, "lan", originals)
                     self.assertEqual(there["in"]["frames"], len(originals))
                     self.assertEqual(there["out"]["frames"], len(originals), there)
@@ -102,11 +104,13 @@ class Pcap(ctl.CtlTest):
                     for (seconds, fraction, got), (s, f, original, _) in zip(clear, originals):
                         self.assertEqual((seconds, fraction), (s, f))
                         self.assertEqual(got, self.forwarded_twice(original))
-                    # The same capture again: numbers seen before.
+                    # The same capture again: numbers seen before. With ESN one left of the window is taken for one of
+                    # the next 2^32 and fails its tag (RFC 4303 A2.2).
                     again, (_, none) = self.run_way("unprotect", b, "wan", [(s, f, d, len(d)) for s, f, d in black])
                     self.assertEqual(none, [])
                     self.assertEqual(again["dropped"], len(originals))
-                    self.assertTrue(set(again["verdicts"]) <= {"replay_late", "replay_duplicate"}, again)
+                    self.assertTrue(set(again["verdicts"]) <=
+                                    {"replay_late", "replay_duplicate", "esp_bad_icv"}, again)
 
     def fresh_ends(self, macsec, aead):
         self.count = getattr(self, "count", 0) + 1
@@ -161,6 +165,9 @@ class Pcap(ctl.CtlTest):
         self.assertEqual(document["in"], {"file": str(self.directory / "in.pcap"), "frames": 7, "truncated": 1})
         verdicts = document["verdicts"]
         self.assertEqual(verdicts.pop("ok"), 1)
+        # The sender is told of its packet's end: a frame that the gateway made, for the port it came from.
+        self.assertEqual(verdicts.pop("answered"), 1)
+        self.assertEqual(document["other_ports"], {"lan": 1})
         self.assertEqual(sum(verdicts.values()), 5, document)
         for verdict in ("policy_default", "wrong_destination_mac", "malformed_ip", "ttl_exceeded", "unknown_ethertype"):
             self.assertIn(verdict, verdicts)
@@ -196,7 +203,8 @@ class Pcap(ctl.CtlTest):
         self.assertEqual(daemon.stdout.readline(), b"holding\n")
         done, _ = self.run_way("protect", a, "lan", [(1, 1, frame(100), 100)], code=4)
         self.assertEqual(done.json()["error"]["exit"], 4)
-        self.run_way("unprotect", a, "wan", [(1, 1, frame(100), 100)], code=4)
+        # Who only reads repeats no number.
+        self.run_way("unprotect", a, "wan", [(1, 1, frame(100), 100)], code=0)
         daemon.stdin.close()
         daemon.wait()
         self.run_way("protect", a, "lan", [(1, 1, frame(100), 100)], code=0)
