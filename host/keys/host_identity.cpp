@@ -108,16 +108,15 @@ Result<HostIdentity> open_identity(StateFiles& files, const std::string& machine
   if (!read->has_value()) return make_key(files, *name);
   // 2. The key's file as a whole.
   Bytes& bytes = **read;
-  const bool whole = bytes.size() == file_size && std::memcmp(bytes.data(), magic.data(), magic.size()) == 0;
-  const Secret<32> host_key(whole ? std::span<const std::uint8_t>(bytes).subspan(magic.size(), key_size)
-                                  : std::span<const std::uint8_t>());
-  Digest stored{};
-  if (whole) std::copy_n(bytes.end() - static_cast<std::ptrdiff_t>(stored.size()), stored.size(), stored.begin());
-  cleanse(bytes.data(), bytes.size());
-  if (!whole) {
+  if (bytes.size() != file_size || std::memcmp(bytes.data(), magic.data(), magic.size()) != 0) {
+    cleanse(bytes.data(), bytes.size());
     return Error{fmt::format("{}/host.key: damaged (it is {} bytes, allowed are {} that begin with \"{}\"); restore it",
                              files.directory(), bytes.size(), file_size, magic)};
   }
+  const Secret<32> host_key(std::span<const std::uint8_t>(bytes).subspan(magic.size(), key_size));
+  Digest stored{};
+  std::copy_n(bytes.end() - static_cast<std::ptrdiff_t>(stored.size()), stored.size(), stored.begin());
+  cleanse(bytes.data(), bytes.size());
   // 3. Made here.
   const Digest binding = hmac(host_key, "linecrypt host binding 1", {bytes_of(*name)});
   if (!equal_constant_time(binding.data(), stored.data(), binding.size())) {

@@ -431,6 +431,41 @@ TEST_CASE("A directory or key file that others may read is refused with its mode
   }
 }
 
+TEST_CASE("A journal without its host.key, or with a damaged one, is refused") {
+  const TemporaryDirectory directory;
+  const EspSa sa = esp_sa(Direction::egress, 1);
+  REQUIRE(open(directory.path())->enroll(sa, "a", 1).ok());
+  const std::string key = directory.path() + "/host.key";
+  const auto refused = [&] {
+    const auto registry = KeyRegistry::open(directory.path());
+    return registry ? std::string("not refused") : registry.error().message;
+  };
+  REQUIRE(refused() == "not refused");
+  SECTION("missing") {
+    REQUIRE(::unlink(key.c_str()) == 0);
+    CHECK_THAT(refused(), Contains("host.key: missing") && Contains("linecryptctl key enroll"));
+  }
+  SECTION("cut") {
+    REQUIRE(::truncate(key.c_str(), GENERATE(0, 1, 60)) == 0);
+    CHECK_THAT(refused(), Contains("host.key: damaged"));
+  }
+  SECTION("changed") {
+    const std::streamoff at = GENERATE(0, 20, 79);
+    std::fstream file(key, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekg(at);
+    const auto byte = static_cast<char>(file.get() ^ 1);
+    file.seekp(at);
+    file.put(byte);
+    file.close();
+    CHECK_THAT(refused(), Contains("damaged"));
+  }
+  SECTION("not a regular file") {
+    REQUIRE(::unlink(key.c_str()) == 0);
+    REQUIRE(::symlink("/etc/hostname", key.c_str()) == 0);
+    CHECK_THAT(refused(), Contains("host.key"));
+  }
+}
+
 TEST_CASE("The directory belongs to the host that made it") {
   const TemporaryDirectory directory;
   const std::string id_path = directory.path() + "-machine-id";
