@@ -93,10 +93,10 @@ Result<CompanionTap> CompanionTap::open(Netlink& netlink, const CompanionSetting
   if (auto set = set_mac(netlink, *link, settings.mac); !set) return set.error();
   if (auto set = set_mtu(netlink, *link, settings.mtu); !set) return set.error();
   // 3. Forwarding off while it is still down.
+  if (auto forbidden = forbid_forwarding(settings.netdev); !forbidden) return forbidden.error();
   const bool wants_ipv6 = std::any_of(settings.addresses.begin(), settings.addresses.end(),
                                       [](const LinkAddress& a) { return a.address.family == Family::ipv6; });
   if (auto configured = configure(settings.netdev, wants_ipv6); !configured) return configured.error();
-  if (auto forbidden = forbid_forwarding(settings.netdev); !forbidden) return forbidden.error();
   // 4. Up, then addresses (IPv6 ones are lost on a netdev that is down).
   if (auto up = set_flags(netlink, *link, IFF_UP, IFF_UP); !up) return up.error();
   for (const LinkAddress& address : settings.addresses)

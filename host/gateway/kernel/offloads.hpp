@@ -11,10 +11,10 @@
 
 namespace linecrypt::gateway::kernel {
 
-// The names that we turn off, as `ethtool -k` lists them.
-[[nodiscard]] std::span<const std::string_view> offload_names() noexcept;
+// Whether a feature of the kernel's own list ("tx-checksum-ip-generic", as `ethtool -k` shows them) must be off.
+[[nodiscard]] bool alters_frames(std::string_view feature) noexcept;
 
-// Those of them that are on.
+// Those that are on.
 Result<std::vector<std::string>> offloads_on(const std::string& netdev);
 // Turns all off; returns those that were on. An error names what stays on.
 Result<std::vector<std::string>> turn_offloads_off(const std::string& netdev);
