@@ -81,8 +81,8 @@ class Peer:
         """Exit code, counts, frames."""
         self.write_pcap("in.pcap", frames)
         sa = {"an": case["an"], "key": case["key"], "salt": case["salt"], "pn": case["pn"]}
-        settings = {"suite": case["suite"], "confidentiality_offset": case["confidentiality_offset"], "vlan_tags": len(case["vlan_tags"]),
-                    "tag": case["tag"], "encrypt": case["encrypt"], "scs": [{"sci": case["sci"], "ssci": case["ssci"], "sas": [sa]}]}
+        settings = {**{key: case[key] for key in ("suite", "confidentiality_offset", "tag", "encrypt")},
+                    "vlan_tags": len(case["vlan_tags"]), "scs": [{"sci": case["sci"], "ssci": case["ssci"], "sas": [sa]}]}
         descriptor = os.open(self.path("keys.json"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:
             json.dump(settings, file)
@@ -94,14 +94,16 @@ class Peer:
 
 def ours(program, provider, operation, cases, frames):
     """Our engine over one list of frames a case: lists of (verdict, number, frame)."""
-    wanted = [{**{key: value for key, value in case.items() if key != "clear"}, "operation": operation, "frames": [frame.hex() for frame in some]}
-              for case, some in zip(cases, frames)]
-    done = subprocess.run([program], input=json.dumps({"provider": provider, "cases": wanted}), stdout=subprocess.PIPE, text=True, check=True)
+    wanted = [{**{key: value for key, value in case.items() if key != "clear"}, "operation": operation,
+               "frames": [frame.hex() for frame in some]} for case, some in zip(cases, frames)]
+    text = json.dumps({"provider": provider, "cases": wanted})
+    done = subprocess.run([program], input=text, stdout=subprocess.PIPE, text=True, check=True)
     return [[(one["verdict"], one["number"], bytes.fromhex(one["frame"])) for one in answer] for answer in json.loads(done.stdout)]
 
 
 def describe(case):
-    return f"{case['suite']} {case['tag']} encrypt={case['encrypt']} offset={case['confidentiality_offset']} vlans={len(case['vlan_tags'])} pn={case['pn']}"
+    return (f"{case['suite']} {case['tag']} encrypt={case['encrypt']} offset={case['confidentiality_offset']} "
+            f"vlans={len(case['vlan_tags'])} pn={case['pn']}")
 
 
 def main(program, long_form):
