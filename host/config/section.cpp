@@ -113,6 +113,7 @@ void Section::finish() {
 
 void Section::wrong_word(std::string_view key, const Value& value, const std::vector<std::string>& allowed) const {
   std::vector<std::string> in_quotes;
+  in_quotes.reserve(allowed.size());
   for (const std::string& word : allowed) in_quotes.push_back('"' + word + '"');
   report_.error(value.at, fmt::format("{} = {}, allowed: {}", key, quoted(value.text), joined(in_quotes)));
 }

@@ -127,6 +127,7 @@ std::vector<ClearVlanTag> read_vlan_tags(Section& section, std::string_view key)
 std::string vlan_text(const std::vector<ClearVlanTag>& tags) {
   if (tags.empty()) return "no tag";
   std::vector<std::string> words;
+  words.reserve(tags.size());
   for (const ClearVlanTag& tag : tags) words.push_back(fmt::format("0x{:04x}/{}", tag.tpid, tag.vid));
   return joined(words);
 }

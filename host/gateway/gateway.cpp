@@ -217,7 +217,7 @@ ExitCode Gateway::run() {
     const Time now = std::chrono::steady_clock::now();
     int wait_ms = now < impl.busy_until ? busy_wait_ms : idle_wait_ms;
     if (impl.tables_changed) wait_ms = busy_wait_ms;
-    std::array<epoll_event, 8> events;
+    std::array<epoll_event, 8> events{};
     const int ready = ::epoll_wait(impl.poll.get(), events.data(), static_cast<int>(events.size()), wait_ms);
     for (int i = 0; i < ready; ++i) {
       const int descriptor = events[static_cast<std::size_t>(i)].data.fd;

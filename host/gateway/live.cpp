@@ -14,7 +14,7 @@ void check_companion(const Runtime& runtime, PortIndex index, std::vector<kernel
   const config::Port& port = runtime.config.ports[index];
   const auto add = [&](const char* rule, bool holds, std::string found) {
     rules.push_back({port.name, companion.netdev(), rule, holds ? kernel::RuleState::ok : kernel::RuleState::violated,
-                     holds ? std::string{} : found});
+                     holds ? std::string{} : std::move(found)});
   };
   const auto link = kernel::find_link(*runtime.netlink, companion.netdev());
   if (!link || link->index != companion.index()) {

@@ -46,7 +46,7 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(ControlSocket socket, Handle
     if (response.body.empty())
       response.set_content(R"({"error":"no such resource; see host/gateway/api/README.md"})", "application/json");
   });
-  server.set_exception_handler([](const httplib::Request&, httplib::Response& response, std::exception_ptr) {
+  server.set_exception_handler([](const httplib::Request&, httplib::Response& response, const std::exception_ptr&) {
     response.status = 500;
     response.set_content(R"({"error":"internal error"})", "application/json");
   });

@@ -26,14 +26,14 @@ std::uint32_t Worker::offer() noexcept {
   std::uint32_t done = 0;
   while (waiting_.size() != 0) {
     // 1. A copy: the ring may be filled again while these go on.
-    std::array<Job*, burst_largest> jobs;
+    std::array<Job*, burst_largest> jobs{};
     const std::span<Job* const> oldest = waiting_.front(engine_burst_);
     const auto offered = static_cast<std::uint32_t>(oldest.size());
     std::copy(oldest.begin(), oldest.end(), jobs.begin());
     const std::uint32_t accepted = engine_.submit(queue_, {jobs.data(), offered});
     waiting_.pop(accepted);
     // 2. Counted before any of them goes on: what goes on may be asked for in_flight().
-    std::array<Job*, burst_largest> finished_jobs;
+    std::array<Job*, burst_largest> finished_jobs{};
     std::uint32_t count = 0;
     for (std::uint32_t i = 0; i < accepted; ++i)
       if (jobs[i]->verdict != Verdict::pending) finished_jobs[count++] = jobs[i];
@@ -47,7 +47,7 @@ std::uint32_t Worker::offer() noexcept {
 
 std::uint32_t Worker::poll() noexcept {
   fib_ = published_.load(std::memory_order_acquire);
-  std::array<Job*, burst_largest> jobs;
+  std::array<Job*, burst_largest> jobs{};
   const std::uint32_t count = in_engine_ == 0 ? 0 : engine_.poll(queue_, jobs);
   in_engine_ -= count;
   for (std::uint32_t i = 0; i < count; ++i) finished(*reinterpret_cast<Frame*>(jobs[i]->user));

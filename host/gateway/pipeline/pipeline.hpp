@@ -105,7 +105,7 @@ class Pipeline {
   void publish(const Fib* fib) noexcept;
   // Next hops the worker found unresolved since the last call (for the kernel to resolve), without duplicates, bounded.
   struct Unresolved {
-    PortIndex port;
+    PortIndex port = no_port;
     IpAddress address;
   };
   [[nodiscard]] std::vector<Unresolved> take_unresolved();

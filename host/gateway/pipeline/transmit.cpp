@@ -67,7 +67,7 @@ void Worker::flush_wire(WorkerPort& port) noexcept {
     PortIndex in_port;
     std::uint32_t length;
   };
-  std::array<Noted, burst_largest> noted;
+  std::array<Noted, burst_largest> noted{};
   for (std::uint32_t i = 0; i < batch.count; ++i)
     noted[i] = {batch.frames[i]->verdict, batch.frames[i]->in_port, batch.frames[i]->packet.length};
   const std::uint32_t taken = io_.transmit(port.index, {batch.frames.data(), batch.count});
@@ -86,7 +86,7 @@ void Worker::flush_companion(WorkerPort& port) noexcept {
     Verdict verdict;
     PortIndex in_port;
   };
-  std::array<Noted, burst_largest> noted;
+  std::array<Noted, burst_largest> noted{};
   for (std::uint32_t i = 0; i < batch.count; ++i) noted[i] = {batch.frames[i]->verdict, batch.frames[i]->in_port};
   const std::uint32_t taken = io_.punt(port.index, {batch.frames.data(), batch.count});
   for (std::uint32_t i = 0; i < taken; ++i) {

@@ -79,7 +79,7 @@ Result<void> Device::take_sockets(const kernel::WireNetdev& wire) {
   std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir("/proc/self/fd"), ::closedir);
   if (!folder) return Error{fmt::format("/proc/self/fd: {}", std::strerror(errno))};
   while (const dirent* entry = ::readdir(folder.get())) {
-    const int descriptor = std::atoi(entry->d_name);
+    const int descriptor = static_cast<int>(std::strtol(entry->d_name, nullptr, 10));
     if (entry->d_name[0] == '.' || !is_af_packet_on(descriptor, wire.index())) continue;
     const std::uint32_t mark = wire.mark();
     if (::setsockopt(descriptor, SOL_SOCKET, SO_MARK, &mark, sizeof mark) != 0)

@@ -41,7 +41,7 @@ void route_log() {
   functions.write = write_log;
   log_stream = ::fopencookie(nullptr, "w", functions);
   if (log_stream == nullptr) return;
-  std::setvbuf(log_stream, nullptr, _IOLBF, 1024);
+  static_cast<void>(std::setvbuf(log_stream, nullptr, _IOLBF, 1024));
   rte_openlog_stream(log_stream);
   rte_log_set_global_level(RTE_LOG_NOTICE);
 }
@@ -102,7 +102,7 @@ Result<std::unique_ptr<Eal>> Eal::start(const config::Config& config) {
 Eal::~Eal() {
   rte_eal_cleanup();
   rte_openlog_stream(nullptr);
-  if (log_stream != nullptr) std::fclose(log_stream);
+  if (log_stream != nullptr) static_cast<void>(std::fclose(log_stream));
   log_stream = nullptr;
 }
 

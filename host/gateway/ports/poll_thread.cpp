@@ -134,7 +134,7 @@ void PollThread::loop() {
 
 std::uint32_t PollThread::poll_wires() noexcept {
   std::uint32_t total = 0;
-  std::array<Frame*, burst_size> frames;
+  std::array<Frame*, burst_size> frames{};
   for (PortIndex i = 0; i < io_.size(); ++i) {
     const std::uint32_t count = io_.receive(i, frames);
     if (count == 0) continue;
@@ -147,7 +147,7 @@ std::uint32_t PollThread::poll_wires() noexcept {
 std::uint32_t PollThread::poll_companions() noexcept {
   last_companion_ns_ = now_ns_;
   std::uint32_t total = 0;
-  std::array<Frame*, burst_size> frames;
+  std::array<Frame*, burst_size> frames{};
   for (PortIndex i = 0; i < io_.size(); ++i) {
     const std::uint32_t count = io_.receive_companion(i, frames);
     if (count == 0) continue;
@@ -178,7 +178,7 @@ void PollThread::rest(std::uint32_t idle_loops) {
 
 void PollThread::wait() {
   counters_.waits.add();
-  std::array<epoll_event, 4> events;
+  std::array<epoll_event, 4> events{};
   const int ready = ::epoll_wait(wakeup_, events.data(), static_cast<int>(events.size()), wait_ms);
   if (ready <= 0) return;
   // A netdev that went down or away is an error that stays: take it off the socket, and do not spin on it.

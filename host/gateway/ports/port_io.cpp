@@ -11,7 +11,7 @@ std::uint32_t PortIo::transmit(PortIndex index, std::span<Frame* const> frames) 
   used_ |= std::uint64_t{1} << (index % 64U);
   std::uint32_t sent = 0;
   while (sent < frames.size()) {
-    std::array<rte_mbuf*, burst_size> mbufs;
+    std::array<rte_mbuf*, burst_size> mbufs{};
     std::uint32_t count = 0;
     for (; count < burst_size && sent + count < frames.size(); ++count) {
       Frame* frame = frames[sent + count];
@@ -42,7 +42,7 @@ std::uint32_t PortIo::punt(PortIndex index, std::span<Frame* const> frames) {
 }
 
 void PortIo::release(std::span<Frame* const> frames) {
-  std::array<rte_mbuf*, burst_size> mbufs;
+  std::array<rte_mbuf*, burst_size> mbufs{};
   std::size_t done = 0;
   while (done < frames.size()) {
     const std::size_t count = std::min<std::size_t>(burst_size, frames.size() - done);
@@ -59,7 +59,7 @@ Frame* PortIo::allocate() {
 
 std::uint32_t PortIo::receive(PortIndex index, std::span<Frame*> frames) noexcept {
   Port& in = *ports_[index];
-  std::array<rte_mbuf*, burst_size> mbufs;
+  std::array<rte_mbuf*, burst_size> mbufs{};
   const std::size_t wanted = std::min<std::size_t>(burst_size, frames.size());
   const std::uint16_t got = in.device->receive({mbufs.data(), wanted});
   std::uint32_t count = 0;
