@@ -58,7 +58,8 @@ def exit_codes(lab, programs):
 
 
 def refusals(lab, programs):
-    """Start is refused by name, with exit code 3: key not enrolled, key in use, too little memory, a bad place for the socket."""
+    """Start is refused by name, with exit code 3: key not enrolled, too little memory, a core that is not there, a bad place for the
+    socket, a live daemon."""
     rig = Rig(lab, programs)
     os.makedirs(lab.path("gw-a/empty"), mode=0o700)
     good = rig["a"].config
