@@ -4,6 +4,7 @@
 #include <net/if.h>
 
 #include <iterator>
+#include <utility>
 
 namespace linecrypt::gateway {
 
