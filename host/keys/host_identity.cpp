@@ -109,7 +109,7 @@ Result<HostIdentity> open_identity(StateFiles& files, const std::string& machine
   // 2. The key's file as a whole.
   Bytes& bytes = **read;
   if (bytes.size() != file_size || std::memcmp(bytes.data(), magic.data(), magic.size()) != 0) {
-    cleanse(bytes.data(), bytes.size());
+    if (!bytes.empty()) cleanse(bytes.data(), bytes.size());
     return Error{fmt::format("{}/host.key: damaged (it is {} bytes, allowed are {} that begin with \"{}\"); restore it",
                              files.directory(), bytes.size(), file_size, magic)};
   }
