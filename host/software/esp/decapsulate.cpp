@@ -310,7 +310,7 @@ Verdict prepare_decapsulate(Work& work, AeadOp& op, Events& /*events*/) noexcept
 
 // 1. The tag. From here on each refusal leaves zeros where the payload was.
 // 2. The window again: a burst may hold two copies, and both looked fresh in prepare (RFC 4303 3.4.3). Then, and only
-//    then, it moves.
+//    then, it moves. An SA whose hard lifetime ended earlier in the burst accepts nothing more.
 // 3. The trailer.
 // 4. The mode's own part.
 Verdict finish_decapsulate(Work& work, const AeadOp& op, Events& events) noexcept {

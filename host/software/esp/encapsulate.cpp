@@ -58,7 +58,7 @@ void write_outer(Context& context, std::uint8_t* outer, const IpPacket& inner, s
   // 1.
   const std::uint8_t inner_class = inner.traffic_class();
   const auto inner_ecn = static_cast<wire::Ecn>(inner_class & wire::ecn_mask);
-  const std::uint32_t dscp = context.dscp_copy_out ? inner_class & wire::dscp_mask : context.dscp << 2U;
+  const std::uint32_t dscp = context.dscp_copy_out ? inner_class & wire::dscp_mask : std::uint32_t{context.dscp} << 2U;
   const auto outer_class =
       static_cast<std::uint8_t>(dscp | static_cast<std::uint32_t>(wire::ecn_of_outer(inner_ecn, context.ecn)));
   if (context.outer_family == Family::ipv4) {

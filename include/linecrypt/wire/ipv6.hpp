@@ -36,7 +36,8 @@ inline constexpr std::uint32_t ipv6_extensions_max = 16;
   return static_cast<std::uint8_t>(load16(header) >> 4U);
 }
 inline void ipv6_set_traffic_class(std::uint8_t* header, std::uint8_t traffic_class) noexcept {
-  store16(header, static_cast<std::uint16_t>((load16(header) & 0xf00fU) | traffic_class << 4U));
+  store16(header,
+          static_cast<std::uint16_t>((load16(header) & 0xf00fU) | static_cast<std::uint32_t>(traffic_class) << 4U));
 }
 [[nodiscard]] inline std::uint32_t ipv6_flow_label(const std::uint8_t* header) noexcept {
   return load32(header) & ipv6_flow_label_mask;
