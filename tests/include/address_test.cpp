@@ -59,7 +59,7 @@ TEST_CASE("Every address survives being written and read") {
     IpAddress address;
     address.family = random() % 4 == 0 ? Family::ipv4 : Family::ipv6;
     // Zero groups are frequent, so that runs of every length and place come up.
-    for (std::uint32_t group = 0; group < address.size() / 2; ++group) {
+    for (std::size_t group = 0; group < address.size() / 2; ++group) {
       if (random() % 2 == 0) continue;
       address.bytes[2 * group] = static_cast<std::uint8_t>(random());
       address.bytes[2 * group + 1] = static_cast<std::uint8_t>(random());

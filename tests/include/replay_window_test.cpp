@@ -69,7 +69,7 @@ TEST_CASE("A replay window answers as a set of numbers does, over random orders 
     if (kind == 0) {
       number += std::uint64_t{1} << (random() % 40);
     } else if (kind < 8) {
-      number += random() % (4 * size);
+      number += random() % (std::uint64_t{4} * size);
     } else if (kind < 1024) {
       number += 1 + random() % 3;
     } else {

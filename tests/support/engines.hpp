@@ -39,7 +39,7 @@ inline const std::vector<EngineKind>& engine_kinds() {
 struct Frame {
   static constexpr std::uint32_t room = 128;
 
-  explicit Frame(const Bytes& bytes) : memory(bytes.size() + 2 * room) {
+  explicit Frame(const Bytes& bytes) : memory(bytes.size() + std::size_t{2} * room) {
     std::ranges::copy(bytes, memory.begin() + room);
     packet = {memory.data() + room, static_cast<std::uint32_t>(bytes.size()), room, room, nullptr};
     job.source = job.destination = &packet;
