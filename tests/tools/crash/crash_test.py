@@ -166,7 +166,7 @@ def main():
         for number in range(1, options.rounds + 1):
             victim = rng.choice("ab")
             time.sleep(rng.uniform(0.0, 0.35))
-            pair[victim].program.stop(signal.SIGKILL)
+            pair[victim].program.stop(signal.SIGKILL, seconds=60)
             if options.power_loss:
                 disks[victim].lose_power(rng)
             start(victim, number)
