@@ -23,7 +23,7 @@ std::string unreachable_reason(const std::string& path) {
   const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return std::strerror(errno);
   const int connected = ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address);
-  const std::string reason = connected == 0 ? "" : std::strerror(errno);
+  std::string reason = connected == 0 ? "" : std::strerror(errno);
   ::close(fd);
   return reason;
 }

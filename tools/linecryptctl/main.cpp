@@ -17,7 +17,7 @@ void protect_process() {
   const rlimit no_core{0, 0};
   const bool shut = ::prctl(PR_SET_DUMPABLE, 0) == 0 && ::setrlimit(RLIMIT_CORE, &no_core) == 0;
   if (!shut || !software::protect_openssl_memory())
-    std::fputs("linecryptctl: warning: memory with keys in it could not be protected\n", stderr);
+    static_cast<void>(std::fputs("linecryptctl: warning: memory with keys in it could not be protected\n", stderr));
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ std::string link_type_text(int type) {
 }
 
 struct CloseFile {
-  void operator()(std::FILE* file) const { std::fclose(file); }
+  void operator()(std::FILE* file) const { static_cast<void>(std::fclose(file)); }
 };
 
 }  // namespace
@@ -89,7 +89,7 @@ Result<CaptureWriter> CaptureWriter::create(const std::string& path, bool nanose
 CaptureWriter::~CaptureWriter() {
   if (!dumper_) return;  // moved from, or finished
   dumper_.reset();
-  std::remove(partial_.c_str());
+  static_cast<void>(std::remove(partial_.c_str()));
 }
 
 void CaptureWriter::write(const RecordTime& time, std::span<const std::uint8_t> bytes) {
@@ -107,7 +107,7 @@ Result<void> CaptureWriter::finish() {
   dumper_.reset();
   if (written && std::rename(partial_.c_str(), path_.c_str()) == 0) return {};
   const std::string why = std::strerror(written ? errno : reason);
-  std::remove(partial_.c_str());
+  static_cast<void>(std::remove(partial_.c_str()));
   return Error{fmt::format("{}: {}", path_, why)};
 }
 
