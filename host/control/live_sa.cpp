@@ -49,46 +49,4 @@ LiveSa describe(const MacsecSa& sa, const std::string& label) {
   return live;
 }
 
-Sa copy_of(const EspSa& sa) {
-  EspSa copy;
-  copy.spi = sa.spi;
-  copy.direction = sa.direction;
-  copy.mode = sa.mode;
-  copy.algorithm = sa.algorithm;
-  copy.key = sa.key.duplicate();
-  copy.salt = sa.salt.duplicate();
-  copy.esn = sa.esn;
-  copy.replay_window = sa.replay_window;
-  copy.replay_disabled = sa.replay_disabled;
-  copy.source = sa.source;
-  copy.destination = sa.destination;
-  copy.verify_outer = sa.verify_outer;
-  copy.udp = sa.udp;
-  copy.df = sa.df;
-  copy.dscp_copy_out = sa.dscp_copy_out;
-  copy.dscp_copy_in = sa.dscp_copy_in;
-  copy.dscp = sa.dscp;
-  copy.ecn = sa.ecn;
-  copy.hop_limit = sa.hop_limit;
-  copy.decrement_ttl = sa.decrement_ttl;
-  copy.flow_label_copy = sa.flow_label_copy;
-  copy.tfc_pad_to = sa.tfc_pad_to;
-  copy.lifetime = sa.lifetime;
-  copy.selectors = sa.selectors;
-  return copy;
-}
-
-Sa copy_of(const MacsecSa& sa) {
-  MacsecSa copy;
-  copy.secy = sa.secy;
-  copy.direction = sa.direction;
-  copy.sci = sa.sci;
-  copy.an = sa.an;
-  copy.key = sa.key.duplicate();
-  copy.salt = sa.salt.duplicate();
-  copy.ssci = sa.ssci;
-  copy.lowest_pn = sa.lowest_pn;
-  return copy;
-}
-
 }  // namespace linecrypt::control

@@ -45,8 +45,4 @@ struct LiveSa {
 [[nodiscard]] LiveSa describe(const EspSa& sa, const std::string& label);
 [[nodiscard]] LiveSa describe(const MacsecSa& sa, const std::string& label);
 
-// A copy under Engine's type. Secrets are copied by name; both copies cleanse theirs.
-[[nodiscard]] Sa copy_of(const EspSa& sa);
-[[nodiscard]] Sa copy_of(const MacsecSa& sa);
-
 }  // namespace linecrypt::control

@@ -139,7 +139,7 @@ Result<SaId> SaControl::Impl::add(const AnySa& sa, keys::KeyLife life, const std
   if (!id) return id.error();
   undo.add([this, id = *id] { slots.release(id); });
   // 5.
-  if (auto installed = engine.install(*id, copy_of(sa), lease, window_top); !installed) return installed.error();
+  if (auto installed = engine.install(*id, Sa(sa.duplicate()), lease, window_top); !installed) return installed.error();
   undo.add([&engine, id = *id] { static_cast<void>(engine.remove(id).ok()); });
   // 6.
   if constexpr (std::is_same_v<AnySa, EspSa>) {

@@ -45,30 +45,8 @@ Result<void> check_start(const Sa& sa, Lease lease, std::uint64_t window_top) {
 }
 
 EspSa without_key(const EspSa& sa) {
-  EspSa copy;
-  copy.spi = sa.spi;
-  copy.direction = sa.direction;
-  copy.mode = sa.mode;
-  copy.algorithm = sa.algorithm;
-  copy.salt = sa.salt.duplicate();
-  copy.esn = sa.esn;
-  copy.replay_window = sa.replay_window;
-  copy.replay_disabled = sa.replay_disabled;
-  copy.source = sa.source;
-  copy.destination = sa.destination;
-  copy.verify_outer = sa.verify_outer;
-  copy.udp = sa.udp;
-  copy.df = sa.df;
-  copy.dscp_copy_out = sa.dscp_copy_out;
-  copy.dscp_copy_in = sa.dscp_copy_in;
-  copy.dscp = sa.dscp;
-  copy.ecn = sa.ecn;
-  copy.hop_limit = sa.hop_limit;
-  copy.decrement_ttl = sa.decrement_ttl;
-  copy.flow_label_copy = sa.flow_label_copy;
-  copy.tfc_pad_to = sa.tfc_pad_to;
-  copy.lifetime = sa.lifetime;
-  copy.selectors = sa.selectors;
+  EspSa copy = sa.duplicate();
+  copy.key = Secret<32>();
   return copy;
 }
 

@@ -90,6 +90,9 @@ struct EspSa {
   // Ingress: what the inner packet must match, checked after decapsulation by the engine. Empty: anything (host tables
   // only ever install that when the configuration says so).
   std::vector<Selector> selectors;
+
+  // A copy with its secrets; a plain copy does not compile.
+  [[nodiscard]] EspSa duplicate() const;
 };
 
 }  // namespace linecrypt

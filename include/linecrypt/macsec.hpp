@@ -80,6 +80,9 @@ struct MacsecSa {
   Secret<12> salt;              // XPN only (14.7)
   std::uint32_t ssci = 0;       // XPN only, of the transmitter
   std::uint64_t lowest_pn = 1;  // ingress: lowest acceptable PN at install. Egress numbers come by lease
+
+  // A copy with its secrets; a plain copy does not compile.
+  [[nodiscard]] MacsecSa duplicate() const;
 };
 
 }  // namespace linecrypt

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "host/config/load.hpp"
-#include "linecrypt/wire/esp.hpp"
 
 namespace linecrypt::gateway {
 
@@ -36,36 +35,8 @@ Result<KeyAndSalt> read_key_and_salt(const config::KeyReference& key, const std:
   return result;
 }
 
-// EspSa holds secrets and cannot be copied by accident; the prototype has none, so member by member is exact.
-EspSa copy_without_key(const EspSa& from) {
-  EspSa sa;
-  sa.spi = from.spi;
-  sa.direction = from.direction;
-  sa.mode = from.mode;
-  sa.algorithm = from.algorithm;
-  sa.esn = from.esn;
-  sa.replay_window = from.replay_window;
-  sa.replay_disabled = from.replay_disabled;
-  sa.source = from.source;
-  sa.destination = from.destination;
-  sa.verify_outer = from.verify_outer;
-  sa.udp = from.udp;
-  sa.df = from.df;
-  sa.dscp_copy_out = from.dscp_copy_out;
-  sa.dscp_copy_in = from.dscp_copy_in;
-  sa.dscp = from.dscp;
-  sa.ecn = from.ecn;
-  sa.hop_limit = from.hop_limit;
-  sa.decrement_ttl = from.decrement_ttl;
-  sa.flow_label_copy = from.flow_label_copy;
-  sa.tfc_pad_to = from.tfc_pad_to;
-  sa.lifetime = from.lifetime;
-  sa.selectors = from.selectors;
-  return sa;
-}
-
 Result<EspSa> read_esp_sa(const config::Tunnel& tunnel, const config::EspSaConfig& from, Direction direction) {
-  EspSa sa = copy_without_key(from.prototype);
+  EspSa sa = from.prototype.duplicate();
   sa.direction = direction;
   // RFC 4301 5.2: what comes out of a tunnel must match the tunnel's own selectors.
   if (direction == Direction::ingress && sa.selectors.empty()) sa.selectors = tunnel.selectors;
@@ -105,15 +76,6 @@ std::string place_text(const config::Place& place) {
   return config::Diagnostic{place, {}}.text();
 }
 
-// ESP's fixed bytes: outer header (tunnel mode), UDP, ESP header, IV, ICV. Padding and the two trailer bytes depend on
-// the packet's length (RFC 4303 2.4) and are not in it.
-std::uint32_t fixed_overhead(const EspSa& sa) {
-  std::uint32_t bytes = wire::esp_header_size + wire::esp_iv_size + esp_icv_size;
-  if (sa.mode == EspMode::tunnel) bytes += sa.source.family == Family::ipv4 ? 20 : 40;
-  if (sa.udp) bytes += wire::udp_size;
-  return bytes;
-}
-
 std::unique_ptr<TunnelState> make_tunnel(const config::Tunnel& from) {
   const EspSa& outbound = from.outbound.prototype;
   auto tunnel = std::make_unique<TunnelState>();
@@ -128,7 +90,6 @@ std::unique_ptr<TunnelState> make_tunnel(const config::Tunnel& from) {
     tunnel->keepalive_seconds = from.keepalive_seconds == 0 ? 20 : from.keepalive_seconds;  // RFC 3948 4
   }
   tunnel->path_mtu = from.path_mtu;
-  tunnel->overhead_fixed = fixed_overhead(outbound);
   return tunnel;
 }
 

@@ -62,7 +62,6 @@ struct TunnelState {
   std::uint32_t path_mtu = 0;  // configured; 0: the outgoing port's
   std::uint32_t keepalive_seconds = 0;
   std::atomic<std::uint32_t> learnt_mtu{0};  // worker's: from black-side ICMP, forgotten after a while; 0: none
-  std::uint32_t overhead_fixed = 0;          // bytes that ESP adds before padding
   std::atomic<std::uint64_t> egress_sa{0};   // generation << 32 | index; 0: none
   std::atomic<std::uint32_t> egress_spi{0};  // of that SA; what black-side ICMP must quote to be believed. 0: none
   std::uint64_t last_sent_ns = 0;            // worker's, for keepalives

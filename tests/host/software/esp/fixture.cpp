@@ -44,7 +44,7 @@ SaId EspBench::install(const EspSa& sa, std::uint64_t first, std::uint64_t windo
   const bool egress = sa.direction == Direction::egress;
   if (!sa.esn) end = std::min<std::uint64_t>(end, std::uint64_t{1} << 32U);
   const auto done =
-      engine_->install(id, Sa(copy_of(sa)), egress ? Lease{first, end} : Lease{}, egress ? 0 : window_top);
+      engine_->install(id, Sa(sa.duplicate()), egress ? Lease{first, end} : Lease{}, egress ? 0 : window_top);
   INFO((done.ok() ? std::string() : done.error().message));
   REQUIRE(done.ok());
   return id;
@@ -132,35 +132,6 @@ EspSa make_sa(const Shape& shape, Direction direction) {
   }
   if (shape.udp) sa.udp = UdpEncapsulation{};
   return sa;
-}
-
-EspSa copy_of(const EspSa& sa) {
-  EspSa copy;
-  copy.spi = sa.spi;
-  copy.direction = sa.direction;
-  copy.mode = sa.mode;
-  copy.algorithm = sa.algorithm;
-  copy.key = sa.key.duplicate();
-  copy.salt = sa.salt.duplicate();
-  copy.esn = sa.esn;
-  copy.replay_window = sa.replay_window;
-  copy.replay_disabled = sa.replay_disabled;
-  copy.source = sa.source;
-  copy.destination = sa.destination;
-  copy.verify_outer = sa.verify_outer;
-  copy.udp = sa.udp;
-  copy.df = sa.df;
-  copy.dscp_copy_out = sa.dscp_copy_out;
-  copy.dscp_copy_in = sa.dscp_copy_in;
-  copy.dscp = sa.dscp;
-  copy.ecn = sa.ecn;
-  copy.hop_limit = sa.hop_limit;
-  copy.decrement_ttl = sa.decrement_ttl;
-  copy.flow_label_copy = sa.flow_label_copy;
-  copy.tfc_pad_to = sa.tfc_pad_to;
-  copy.lifetime = sa.lifetime;
-  copy.selectors = sa.selectors;
-  return copy;
 }
 
 std::string describe(const Shape& shape) {

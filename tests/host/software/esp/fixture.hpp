@@ -84,7 +84,6 @@ struct Shape {
   bool udp = false;
 };
 EspSa make_sa(const Shape& shape, Direction direction);
-EspSa copy_of(const EspSa& sa);
 std::string describe(const Shape& shape);
 // Every combination.
 std::vector<Shape> shapes();

@@ -129,13 +129,13 @@ TEST_CASE("ingress refuses outer addresses that are not the SA's, unless told no
   for (const Family outer : {Family::ipv4, Family::ipv6}) {
     for (const bool source : {true, false}) {
       Peer peer(choice, Shape{.outer = outer});
-      EspSa elsewhere = copy_of(peer.sa);
+      EspSa elsewhere = peer.sa.duplicate();
       (source ? elsewhere.source : elsewhere.destination) =
           address(outer == Family::ipv4 ? "192.0.2.77" : "2001:db8::77");
       const Bytes bytes = in_outer(elsewhere, reference_seal(peer.sa, 1, with_trailer(hello(), 4)));
       peer.refuses(bytes, Verdict::esp_outer_mismatch);
       CHECK(peer.bench.slot(peer.id).counters.mismatch.get() == 1);
-      EspSa open = copy_of(peer.sa);
+      EspSa open = peer.sa.duplicate();
       open.verify_outer = false;
       Peer blind(choice, std::move(open));
       blind.accepts(bytes);
@@ -163,7 +163,7 @@ TEST_CASE("ingress compares UDP ports when asked to", "[esp][refusal][udp]") {
       EspSa sa = make_sa({.udp = true}, Direction::ingress);
       sa.udp->verify_ports = verify;
       Peer peer(choice, std::move(sa));
-      EspSa moved = copy_of(peer.sa);
+      EspSa moved = peer.sa.duplicate();
       (source ? moved.udp->source_port : moved.udp->destination_port) = 61234;
       const Bytes bytes = in_outer(moved, reference_seal(peer.sa, 1, with_trailer(hello(), 4)));
       if (verify)

@@ -208,7 +208,7 @@ TEST_CASE("a moved peer gets packets at its new address, and is known by it", "[
   EspSa sa = make_sa({.udp = true}, Direction::ingress);
   sa.udp->verify_ports = true;
   const SaId in = bench.install(sa);
-  EspSa moved = copy_of(sa);
+  EspSa moved = sa.duplicate();
   moved.source = address("192.0.2.99");
   moved.udp->source_port = 61000;
   const Bytes clear = sized_packet(Family::ipv4, 60);

@@ -104,7 +104,7 @@ TEST_CASE("the published ESP packets pass through the engine and give their payl
     const Ip clear_ip{.protocol = text.back()};
     CHECK(out.packet == packet(clear_ip, Bytes(text.begin(), text.end() - 2 - static_cast<std::ptrdiff_t>(pad))));
     // With one wrong salt bit it is refused.
-    EspSa other = copy_of(sa);
+    EspSa other = sa.duplicate();
     Bytes salt = from_hex(vector.at("salt"));
     salt[0] ^= 1;
     other.salt = Secret<4>(salt);
