@@ -140,7 +140,8 @@ def run(lab, programs, size, size_text, options):
     for gateway in pair.values():
         gateway.wait_ready()
     captures = [capture(lab, host) for host in ("gw-a", "gw-b")]
-    lab.start("site-b", "site-b/http", "/usr/bin/python3", "-u", "-m", "http.server", str(HTTP_PORT), "--directory", lab.path("site-b"))
+    http = lab.start("site-b", "site-b/http", "/usr/bin/python3", "-u", "-m", "http.server", str(HTTP_PORT), "--directory", lab.path("site-b"))
+    http.wait_for("Serving HTTP")
     iperf = lab.start("site-b", "site-b/iperf3", "iperf3", "-s", "--forceflush")
     iperf.wait_for("Server listening")
     for address in ("10.2.0.2", "fd02::2"):
