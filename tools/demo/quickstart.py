@@ -29,8 +29,8 @@ def make_file(path, size):
 
 
 def capture(lab, host):
-    """tcpdump at the receiving end of the circuit: what arrived, before anything else sees it."""
-    program = lab.start(host, f"{host}/capture", "tcpdump", "-i", "wan0", "-Q", "in", "-s", "0", "-B", "65536", "-U", "-Z", "root",
+    """tcpdump at the receiving end of the circuit: what arrived, before anything else sees it. Its buffer holds the whole load."""
+    program = lab.start(host, f"{host}/capture", "tcpdump", "-i", "wan0", "-Q", "in", "-s", "0", "-B", "262144", "-U", "-Z", "root",
                         "-w", lab.path(f"{host}/circuit.pcap"))
     program.wait_for("listening on")
     return program
