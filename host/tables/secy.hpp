@@ -64,8 +64,9 @@ class Secy {
   [[nodiscard]] const MacsecSecY& settings() const noexcept { return settings_; }
   [[nodiscard]] Sci transmit_sci() const noexcept { return transmit_sci_; }
 
-  // The standard's counters (10.7.9, 10.7.18), name and value, per SecY, SC and SA; live SAs included. Any thread; takes
-  // a lock that the worker functions never take. `slots` is the engine's slot array. Octets are those of user data.
+  // The standard's counters (10.7.9, 10.7.18), name and value, per SecY, SC and SA; live SAs included. Any thread;
+  // takes a lock that the worker functions never take. `slots` is the engine's slot array. Octets are those of user
+  // data.
   struct Named {
     std::string name;   // "InPktsOK"
     std::string scope;  // "secy", "tx 02:..:01/1", "rx 02:..:01/1", "rx 02:..:01/1 an 0"
