@@ -27,10 +27,14 @@ Json to_json(const std::vector<config::Diagnostic>& diagnostics) {
   return list;
 }
 
+std::string counted(std::size_t n, const char* one, const char* many) {
+  return fmt::format("{} {}", n, n == 1 ? one : many);
+}
+
 std::string summary(const config::Config& config) {
-  return fmt::format("{} port{}, {} MACsec, {} tunnel{}, {} policies", config.ports.size(),
-                     config.ports.size() == 1 ? "" : "s", config.macsecs.size(), config.tunnels.size(),
-                     config.tunnels.size() == 1 ? "" : "s", config.policies.size());
+  return fmt::format("{}, {} MACsec, {}, {}", counted(config.ports.size(), "port", "ports"), config.macsecs.size(),
+                     counted(config.tunnels.size(), "tunnel", "tunnels"),
+                     counted(config.policies.size(), "policy", "policies"));
 }
 
 // Rules about the kernel as the daemon that owns the ports finds them now.
@@ -66,14 +70,13 @@ Exit run(Session& session, const Options& options) {
   if (valid)
     session.say(fmt::format("{}: valid ({})", options.file, summary(loaded.config)));
   else
-    session.say(
-        fmt::format("{}: {} error{}", options.file, loaded.errors.size(), loaded.errors.size() == 1 ? "" : "s"));
+    session.say(fmt::format("{}: {}", options.file, counted(loaded.errors.size(), "error", "errors")));
   Exit live = Exit::ok;
   if (options.live) {
     if (valid && !options.socket_given) session.socket = loaded.config.gateway.control_socket;
     live = run_live(session, document);
     if (document["live"].contains("error"))
-      fmt::print(stderr, "linecryptctl: {}\n", field(document["live"], "error"));
+      session.warn(field(document["live"], "error"));
     else
       print_live(session, document["live"]);
   }

@@ -32,8 +32,12 @@ void Session::say(const std::string& text) const {
   if (!json) fmt::print("{}\n", printable(text));
 }
 
-Exit Session::fail(Exit code, const std::string& message) const {
+void Session::warn(const std::string& message) const {
   fmt::print(stderr, "linecryptctl: {}\n", printable(message));
+}
+
+Exit Session::fail(Exit code, const std::string& message) const {
+  warn(message);
   if (json) print({{"error", {{"exit", static_cast<int>(code)}, {"message", message}}}});
   return code;
 }

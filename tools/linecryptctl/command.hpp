@@ -34,7 +34,9 @@ class Session {
   void print(const Json& document) const;
   // Text for people on standard output; nothing with --json.
   void say(const std::string& text) const;
-  // One sentence on standard error; with --json also {"error": {"exit", "message"}} on standard output. Returns `code`.
+  // One sentence on standard error.
+  void warn(const std::string& message) const;
+  // The same; with --json also {"error": {"exit", "message"}} on standard output. Returns `code`.
   Exit fail(Exit code, const std::string& message) const;
 };
 

@@ -4,12 +4,16 @@
 
 #include "host/software/aead/openssl_memory.hpp"
 
-namespace linecrypt::software {
-
 // The dynamic linker runs a program's own .preinit_array before anyone's constructors (System V ABI). Only programs may
 // have one, so this cannot live in a library. main() may ask protect_openssl_memory() again: it tells whether it holds.
-using StartFunction = void (*)(int, char**, char**);
-[[gnu::section(".preinit_array"), gnu::used]] inline const StartFunction protect_openssl_memory_at_start =
-    [](int, char**, char**) { static_cast<void>(protect_openssl_memory()); };
+extern "C" [[gnu::used]] inline void linecrypt_protect_openssl_memory_at_start(int, char**, char**) {
+  static_cast<void>(linecrypt::software::protect_openssl_memory());
+}
 
-}  // namespace linecrypt::software
+// In assembler, because g++ gives a variable's section another type than this one must have.
+asm(R"(
+  .pushsection .preinit_array, "aw", @preinit_array
+  .balign 8
+  .quad linecrypt_protect_openssl_memory_at_start
+  .popsection
+)");
