@@ -33,6 +33,14 @@ Result<void> check_directory(const std::string& directory) {
   return {};
 }
 
+// False when the lock's file was removed by its last owner between our opening and locking it.
+bool is_file_at(int descriptor, const std::string& path) {
+  struct stat opened {};
+  struct stat named {};
+  return ::fstat(descriptor, &opened) == 0 && ::lstat(path.c_str(), &named) == 0 && opened.st_ino == named.st_ino &&
+         opened.st_dev == named.st_dev;
+}
+
 // True if something accepts connections there.
 bool answers(const std::string& path) {
   const int socket = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -58,7 +66,7 @@ Result<ControlSocket> ControlSocket::claim(const std::string& path) {
   const std::string lock = path + ".lock";
   claimed.lock_ = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (claimed.lock_ < 0) return Error{fmt::format("control socket: {}: {}", lock, std::strerror(errno))};
-  const bool ours = ::flock(claimed.lock_, LOCK_EX | LOCK_NB) == 0;
+  const bool ours = ::flock(claimed.lock_, LOCK_EX | LOCK_NB) == 0 && is_file_at(claimed.lock_, lock);
   if (!ours || answers(path)) {
     ::close(std::exchange(claimed.lock_, -1));
     return Error{fmt::format("control socket: a linecryptd answers at {} already", path)};

@@ -49,7 +49,8 @@ std::vector<std::uint8_t> arp_reply(CompanionTap& tap) {
 
 TEST_CASE("A companion has the port's MAC, MTU and addresses, and answers for them only") {
   NetLab lab;
-  NetLab::run("ip link add other type dummy; ip link set other up; ip addr add 10.7.7.7/24 dev other");
+  NetLab::veth("other", "far");
+  NetLab::run("ip addr add 10.7.7.7/24 dev other");
   {
     auto tap = CompanionTap::open(lab.netlink(), settings());
     REQUIRE(tap.ok());

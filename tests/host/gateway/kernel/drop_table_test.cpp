@@ -132,11 +132,3 @@ TEST_CASE("A drop table is replaced, read back, and seen when it is gone or acce
   REQUIRE(remove_drop_table("wire").ok());  // none is no error
   CHECK(NetLab::output("nft list ruleset").empty());
 }
-
-TEST_CASE("A drop table for a netdev that is not there is refused or unavailable, and leaves nothing") {
-  NetLab lab;
-  const auto installed = install_drop_table("absent", mark);
-  CHECK((!installed.ok() || installed->ingress != DropState::present));
-  static_cast<void>(remove_drop_table("absent"));
-  CHECK(NetLab::output("nft list ruleset").empty());
-}
