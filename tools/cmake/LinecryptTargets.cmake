@@ -46,6 +46,9 @@ function(linecrypt_program name)
   install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_SBINDIR})
 endfunction()
 
+# What CTest's label "unit" needs, for sanitizer builds.
+add_custom_target(unit_tests)
+
 # linecrypt_test(<folder under tests/> [LABELS <label>...] [TIMEOUT <s>] USES <target>...)
 # One Catch2 program of every .cpp in the folder, one CTest test.
 function(linecrypt_test folder)
@@ -59,6 +62,7 @@ function(linecrypt_test folder)
   target_include_directories(test_${name} PRIVATE ${CMAKE_SOURCE_DIR})
   target_compile_definitions(test_${name} PRIVATE LINECRYPT_TEST_DATA="${CMAKE_SOURCE_DIR}/tests")
   target_link_libraries(test_${name} PRIVATE linecrypt_options linecrypt_test_support ${ARG_USES})
+  add_dependencies(unit_tests test_${name})
   add_test(NAME ${name} COMMAND test_${name})
   if(NOT ARG_LABELS)
     set(ARG_LABELS unit)
