@@ -35,9 +35,9 @@ std::vector<std::uint8_t> arp_request(std::array<std::uint8_t, 4> target) {
 }
 
 // The kernel's next ARP reply, or nothing.
-std::vector<std::uint8_t> arp_reply(CompanionTap& tap) {
+std::vector<std::uint8_t> arp_reply(CompanionTap& tap, int milliseconds) {
   pollfd ready{tap.descriptor(), POLLIN, 0};
-  while (::poll(&ready, 1, 200) > 0) {
+  while (::poll(&ready, 1, milliseconds) > 0) {
     std::vector<std::uint8_t> frame(2048);
     frame.resize(tap.read(frame));
     if (frame.size() >= 42 && frame[12] == 0x08 && frame[13] == 0x06 && frame[21] == 2) return frame;
@@ -66,12 +66,12 @@ TEST_CASE("A companion has the port's MAC, MTU and addresses, and answers for th
     CHECK(configured == 2);
 
     REQUIRE(tap->write(arp_request({10, 0, 0, 1})));
-    const auto reply = arp_reply(*tap);
+    const auto reply = arp_reply(*tap, 3000);
     REQUIRE(reply.size() >= 42);
     CHECK(std::memcmp(reply.data() + 22, settings().mac.bytes.data(), 6) == 0);
     // Another netdev's address is none of this port's business (arp_ignore).
     REQUIRE(tap->write(arp_request({10, 7, 7, 7})));
-    CHECK(arp_reply(*tap).empty());
+    CHECK(arp_reply(*tap, 200).empty());
     std::vector<std::uint8_t> room(2048);
     CHECK(tap->read(room) <= room.size());
   }
