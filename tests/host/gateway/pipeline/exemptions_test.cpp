@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 #include <functional>
 
+#include "host/gateway/pipeline/exemptions.hpp"
 #include "linecrypt/wire/endian.hpp"
 #include "linecrypt/wire/ethernet.hpp"
 #include "tests/host/gateway/pipeline/gateway.hpp"
@@ -248,7 +249,7 @@ TEST_CASE("neighbour discovery from the wire has hop limit 255 and link scope") 
       {"wrong checksum", many(with(good, 42, static_cast<std::uint8_t>(good[42] ^ 1U))), Verdict::exemption_refused},
       {"code 1", many(icmp_packet(sender, group, 135, 1, Bytes(20), {.ttl = 255})), Verdict::exemption_refused},
       {"too short", many(icmp_packet(sender, group, 135, 0, Bytes(2), {.ttl = 255})), Verdict::exemption_refused},
-      {"a fragment", many(ip(sender, group, 58, Bytes{135, 0, 0, 0, 0, 0, 0, 0}, {.ttl = 255, .more_fragments = true})),
+      {"a fragment", many(icmp_packet(sender, group, 135, 0, Bytes(20), {.ttl = 255, .more_fragments = true})),
        Verdict::exemption_refused},
   };
   for (std::uint8_t type = 133; type <= 137; ++type)
@@ -359,6 +360,21 @@ TEST_CASE("IKE from the companion leaves only from the port's own outer address"
                                ip(own, peer, 17, udp(own, peer, 500, 500, Bytes(32)), {.more_fragments = true})),
            Verdict::exemption_refused},
       });
+}
+
+TEST_CASE("the IKE exemption itself refuses what ESP input would have taken before it") {
+  TestGateway gateway(1, {});
+  const auto fib = Fib::build(gateway.fib_input);
+  const MacAddress own = gateway.port_mac(black_port);
+  const Here here{*fib, black_port, own};
+  const auto judge = [&](const Bytes& body) {
+    const Bytes packet = udp_packet(gateway.peer(), gateway.own(black_port), 4500, 4500, body);
+    return ike_received(here, wire::parse_ip(packet.data(), static_cast<std::uint32_t>(packet.size())));
+  };
+  CHECK(judge(ike_with_marker) == Exemption::granted);
+  CHECK(judge(ike_body) == Exemption::refused);
+  CHECK(judge({0xff}) == Exemption::refused);
+  CHECK(judge({0, 0, 0}) == Exemption::refused);
 }
 
 TEST_CASE("IKE is not exempt on the clear side") {

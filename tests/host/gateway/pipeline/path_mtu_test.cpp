@@ -263,6 +263,15 @@ TEST_CASE("a too-big that quotes a live SA lowers the path MTU, and its near mis
   }
   CHECK(tell(1300, Bytes(esp.begin(), esp.begin() + static_cast<std::ptrdiff_t>(spi) + 3)) == 0);
   CHECK(tell(1300, {}) == 0);
+  // The right SPI in the other encapsulation.
+  Bytes other = esp;
+  const auto behind_ip = other.begin() + static_cast<std::ptrdiff_t>(outer);
+  if (scenario.udp)
+    other.erase(behind_ip, behind_ip + 8);
+  else
+    other.insert(behind_ip, {0x11, 0x94, 0x11, 0x94, 0, 0, 0, 0});
+  other[family == Family::ipv4 ? 9 : 6] = scenario.udp ? 50 : 17;
+  CHECK(tell(1300, other) == 0);
   CHECK(tell(0, esp) == 0);
   CHECK(tell(family == Family::ipv4 ? 575 : 1279, esp) == 0);
   // A wrong checksum, another type, another code, a fragment, to another of our addresses.
@@ -286,6 +295,8 @@ TEST_CASE("a too-big that quotes a live SA lowers the path MTU, and its near mis
   // An SA that is gone.
   const SaId sa = gateway.egress_sa();
   gateway.tunnels[0]->carry_with({}, 0);
+  CHECK(tell(1300, esp) == 0);
+  gateway.tunnels[0]->egress_spi = gateway.esp_sa(Direction::egress).spi;
   CHECK(tell(1300, esp) == 0);
   gateway.tunnels[0]->carry_with(sa, gateway.esp_sa(Direction::egress).spi);
 

@@ -456,3 +456,70 @@ TEST_CASE("without a route or a neighbour the frame is dropped and the next hop 
   check_silent(gateway);
   pair.check_accounts();
 }
+
+TEST_CASE("no policy is wide enough for our own addresses to be spoofed or reached through the wrong port") {
+  Scenario scenario;
+  scenario.policies = {policy("all", PolicyAction::bypass, "0.0.0.0/0", "0.0.0.0/0", 10),
+                       policy("all6", PolicyAction::bypass, "::/0", "::/0", 10)};
+  TestGateway gateway(1, scenario);
+  const Family family = GENERATE(Family::ipv4, Family::ipv6);
+  const auto send = [&](PortIndex port, const IpAddress& from, const IpAddress& to) {
+    const Bytes packet = udp_packet(from, to, 1, 2, payload());
+    return gateway.send(port, Origin::wire, port == clear_port ? gateway.from_host(packet) : gateway.from_peer(packet));
+  };
+  for (const PortIndex owner : {clear_port, black_port, second_black_port}) {
+    const IpAddress ours = gateway.own(owner, family);
+    CHECK(send(clear_port, ours, gateway.far_host(family)) == Verdict::policy_default);
+    CHECK(send(black_port, ours, gateway.host(family)) == Verdict::policy_default);
+    if (owner != clear_port) CHECK(send(clear_port, gateway.host(family), ours) == Verdict::policy_default);
+    if (owner != black_port) CHECK(send(black_port, gateway.peer(family), ours) == Verdict::policy_default);
+  }
+  check_silent(gateway);
+  gateway.check_accounts();
+}
+
+TEST_CASE("ESP that is not for us is not decapsulated") {
+  Scenario scenario;
+  scenario.engine = GENERATE(from_range(engine_kinds()));
+  scenario.udp = GENERATE(false, true);
+  Pair pair(scenario);
+  pair.a.inject(clear_port, Origin::wire, pair.a.from_host(pair.a.site_packet()));
+  pair.a.settle();
+  const Bytes esp = pair.a.take_wire(black_port).at(0);
+  for (const char* to : {"203.0.113.1", "198.51.100.9"}) {
+    Bytes frame = esp;
+    std::copy_n(address(to).bytes.begin(), 4, frame.begin() + 14 + 16);
+    wire::ipv4_set_checksum(&frame[14], 20);
+    CHECK(pair.b.send(black_port, Origin::wire, frame) == Verdict::policy_default);
+  }
+  // Nor on the clear side.
+  Bytes inside = esp;
+  std::copy_n(pair.b.port_mac(clear_port).bytes.begin(), 6, inside.begin());
+  std::copy_n(pair.b.own(clear_port).bytes.begin(), 4, inside.begin() + 14 + 16);
+  wire::ipv4_set_checksum(&inside[14], 20);
+  CHECK(pair.b.send(clear_port, Origin::wire, inside) == Verdict::punted);
+  // The one it was meant for takes it.
+  CHECK(pair.b.send(black_port, Origin::wire, esp) == Verdict::ok);
+  CHECK(pair.b.take_wire(clear_port).size() == 1);
+  pair.check_accounts();
+}
+
+TEST_CASE("transport mode carries nothing but packets between its own two ends") {
+  Scenario scenario;
+  scenario.mode = EspMode::transport;
+  scenario.policies = {policy("too wide", PolicyAction::protect, "0.0.0.0/0", "0.0.0.0/0", 10)};
+  scenario.policies[0].tunnel = "site";
+  TestGateway gateway(1, scenario);
+  const auto send = [&](const IpAddress& to) {
+    return gateway.send(black_port, Origin::companion,
+                        gateway.from_kernel(black_port, udp_packet(gateway.own(black_port), to, 1, 2, payload())));
+  };
+  CHECK(send(address("192.0.2.77")) == Verdict::selector_mismatch);
+  CHECK(send(gateway.far_host()) == Verdict::selector_mismatch);
+  CHECK(gateway.send(clear_port, Origin::wire,
+                     gateway.from_host(udp_packet(gateway.host(), gateway.peer(), 1, 2, payload()))) ==
+        Verdict::selector_mismatch);
+  check_silent(gateway);
+  CHECK(send(gateway.peer()) == Verdict::ok);
+  gateway.check_accounts();
+}

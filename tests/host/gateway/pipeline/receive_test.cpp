@@ -148,3 +148,43 @@ TEST_CASE("a packet with hops to go through us is not for us") {
   CHECK(gateway.send(clear_port, Origin::wire, gateway.from_host(packet)) == Verdict::punted);
   gateway.check_accounts();
 }
+
+TEST_CASE("what stands behind a packet in its frame goes nowhere") {
+  Scenario scenario;
+  scenario.policies = {policy("open", PolicyAction::bypass, "0.0.0.0/0", "0.0.0.0/0", 10)};
+  TestGateway gateway(1, scenario);
+  const auto with_rider = [](Bytes frame) {
+    const Bytes rider = payload(100);
+    frame.insert(frame.end(), rider.begin(), rider.end());
+    return frame;
+  };
+  const Bytes ike = udp_packet(gateway.own(black_port), gateway.peer(), 500, 500, Bytes(40));
+  const Bytes small = udp_packet(gateway.host(), gateway.far_host(), 1, 2, Bytes(40));
+  CHECK(gateway.send(black_port, Origin::companion, with_rider(gateway.from_kernel(black_port, ike))) ==
+        Verdict::exempt);
+  CHECK(gateway.send(clear_port, Origin::wire, with_rider(gateway.from_host(small))) == Verdict::bypassed);
+  for (const Bytes& frame : gateway.take_wire(black_port)) CHECK(frame.size() == 14 + 68);
+  const Bytes for_us = udp_packet(gateway.host(), gateway.own(clear_port), 1, 2, Bytes(40));
+  CHECK(gateway.send(clear_port, Origin::wire, with_rider(gateway.from_host(for_us))) == Verdict::punted);
+  CHECK(gateway.take_companion(clear_port).at(0).size() == 14 + 68);
+  const Bytes request = ethernet(gateway.port_mac(black_port), gateway.peer_mac(), 0x0806,
+                                 arp(1, gateway.peer_mac(), gateway.peer(), MacAddress{}, gateway.own(black_port)));
+  CHECK(gateway.send(black_port, Origin::wire, with_rider(request)) == Verdict::exempt);
+  CHECK(gateway.take_companion(black_port).at(0) == request);
+  gateway.check_accounts();
+}
+
+TEST_CASE("what TFC padding makes longer than the circuit takes is not sent") {
+  Scenario scenario;
+  scenario.engine = GENERATE(from_range(engine_kinds()));
+  scenario.macsec = GENERATE(false, true);
+  scenario.esp = false;
+  TestGateway gateway(1, scenario);
+  EspSa sa = gateway.esp_sa(Direction::egress);
+  sa.tfc_pad_to = 2000;
+  const std::uint32_t spi = sa.spi;
+  gateway.tunnels[0]->carry_with(gateway.add(std::move(sa)), spi);
+  CHECK(gateway.send(clear_port, Origin::wire, gateway.from_host(gateway.site_packet())) == Verdict::oversize);
+  CHECK(gateway.take_wire(black_port).empty());
+  gateway.check_accounts();
+}
