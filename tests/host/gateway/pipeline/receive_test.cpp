@@ -188,3 +188,23 @@ TEST_CASE("what TFC padding makes longer than the circuit takes is not sent") {
   CHECK(gateway.take_wire(black_port).empty());
   gateway.check_accounts();
 }
+
+TEST_CASE("ESP in fragments or too short for an SPI is dropped by name") {
+  TestGateway gateway(1, {});
+  const Family family = GENERATE(Family::ipv4, Family::ipv6);
+  const IpAddress peer = gateway.peer(family);
+  const IpAddress own = gateway.own(black_port, family);
+  const auto send = [&](std::uint8_t protocol, const Bytes& body, const IpOptions& options = {}) {
+    return gateway.send(black_port, Origin::wire, gateway.from_peer(ip(peer, own, protocol, body, options)));
+  };
+  const Bytes esp(64, 0x11);
+  CHECK(send(50, esp) == Verdict::esp_unknown_spi);
+  CHECK(send(50, esp, {.more_fragments = true}) == Verdict::esp_fragment);
+  CHECK(send(50, esp, {.fragment_offset = 8}) == Verdict::esp_fragment);
+  for (std::size_t length = 0; length < 8; ++length) CHECK(send(50, Bytes(length)) == Verdict::esp_short);
+  CHECK(send(17, udp(peer, own, 4500, 4500, esp)) == Verdict::esp_unknown_spi);
+  CHECK(send(17, udp(peer, own, 4500, 4500, esp), {.more_fragments = true}) == Verdict::esp_fragment);
+  for (std::size_t length = 4; length < 8; ++length)
+    CHECK(send(17, udp(peer, own, 4500, 4500, Bytes(length, 0x11))) == Verdict::esp_short);
+  gateway.check_accounts();
+}
