@@ -366,6 +366,13 @@ void TestGateway::check_accounts() {
   CHECK(leaks_ == 0);
 }
 
+void check_silent(TestGateway& gateway) {
+  for (const PortIndex port : {clear_port, black_port, second_black_port}) {
+    CHECK(gateway.take_wire(port).empty());
+    CHECK(gateway.take_companion(port).empty());
+  }
+}
+
 void Pair::exchange() {
   for (bool moved = true; moved;) {
     moved = false;

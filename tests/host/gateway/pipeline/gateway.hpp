@@ -123,6 +123,9 @@ class TestGateway {
   std::uint64_t leaks_ = 0;
 };
 
+// Nothing has left, by no door, since it was last taken.
+void check_silent(TestGateway& gateway);
+
 struct Pair {
   explicit Pair(const Scenario& scenario) : Pair(scenario, scenario) {}
   Pair(const Scenario& for_a, const Scenario& for_b) : a(1, for_a), b(2, for_b) {}
