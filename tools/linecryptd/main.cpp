@@ -45,7 +45,7 @@ int run(const std::string& path, bool check_only) {
   sigaddset(&stop, SIGTERM);
   sigaddset(&stop, SIGINT);
   ::sigprocmask(SIG_BLOCK, &stop, nullptr);
-  ::signal(SIGPIPE, SIG_IGN);
+  static_cast<void>(::signal(SIGPIPE, SIG_IGN));
 
   auto gateway = linecrypt::gateway::Gateway::start(std::move(loaded.config), protection);
   if (!gateway) {
