@@ -323,7 +323,8 @@ TEST_CASE("a persistent key is enrolled once, used by one context, and its numbe
   at.size = sizeof at;
   REQUIRE(lc_sa_read(next, id, &at) == LC_OK);
   REQUIRE(at.next_number >= lent);
-  lc_esp_sa ephemeral = esp_sa(Key(fresh_number()));
+  const Key other_key(fresh_number());
+  const lc_esp_sa ephemeral = esp_sa(other_key);
   REQUIRE(lc_esp_sa_enroll(next, &ephemeral, "x", 1, next.text.data(), next.text.size()) != LC_OK);
 }
 

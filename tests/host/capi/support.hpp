@@ -1,6 +1,7 @@
 // What the tests of the C interface share: contexts that close themselves, SAs that differ in their key, frames.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <catch2/catch.hpp>
 #include <cstdint>
@@ -68,6 +69,8 @@ inline lc_esp_sa esp_sa(const Key& key, std::uint32_t spi = 0x1001) {
   return sa;
 }
 
+lc_esp_sa esp_sa(Key&&, std::uint32_t = 0) = delete;  // the SA points at the key
+
 inline lc_macsec_sa macsec_sa(const Key& key) {
   lc_macsec_sa sa;
   lc_macsec_sa_init(&sa);
@@ -80,6 +83,8 @@ inline lc_macsec_sa macsec_sa(const Key& key) {
   sa.ssci = 1;
   return sa;
 }
+
+lc_macsec_sa macsec_sa(Key&&) = delete;
 
 // Ethernet, IPv4, and `payload` bytes.
 inline Bytes ipv4_frame(std::uint32_t payload) {
@@ -101,8 +106,10 @@ inline Bytes ipv4_frame(std::uint32_t payload) {
 class Buffer {
  public:
   static constexpr std::uint32_t room = 256;
+  Buffer(const Buffer&) = delete;  // `view` points into its own memory
+  Buffer& operator=(const Buffer&) = delete;
   explicit Buffer(const Bytes& frame) : memory_(room + frame.size() + room) {
-    std::memcpy(memory_.data() + room, frame.data(), frame.size());
+    std::copy(frame.begin(), frame.end(), memory_.begin() + room);
     view = {memory_.data() + room, static_cast<std::uint32_t>(frame.size()), room, room};
   }
   [[nodiscard]] Bytes bytes() const { return {view.data, view.data + view.length}; }
