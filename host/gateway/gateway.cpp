@@ -7,6 +7,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -37,7 +38,7 @@ using Time = std::chrono::steady_clock::time_point;
 constexpr int busy_wait_ms = 5;
 constexpr int idle_wait_ms = 500;
 constexpr auto busy_for = 100ms;
-// Reading the kernel's tables costs in proportion to them; bursts of changes are taken together.
+// Reading the kernel's tables costs in proportion to them: bursts of changes are taken together.
 constexpr auto tables_every = 10ms;
 constexpr int answer_seconds = 10;
 
@@ -72,7 +73,7 @@ struct Gateway::Impl {
   std::uint64_t last_work = 0;
   Time busy_until{};
   bool tables_changed = false;
-  Time tables_read{};
+  Time tables_due{};
 
   Result<void> prepare_loop();
   api::Answer answer(const std::string& method, const std::string& resource);
@@ -184,12 +185,13 @@ void Gateway::Impl::follow_kernel(Time now) {
   const auto changes = runtime->tables->changed();
   if (changes.forwarding) keep_forwarding_off();
   tables_changed = tables_changed || changes.tables;
-  if (!tables_changed || now - tables_read < tables_every) return;
-  tables_changed = false;
-  report(refresh_fib(*runtime));
+  if (!tables_changed || now < tables_due) return;
+  const auto refreshed = refresh_fib(*runtime);
+  report(refreshed);
+  tables_changed = !refreshed.ok();  // once more then
   // Large tables: at most a tenth of this thread's time.
   const Time done = std::chrono::steady_clock::now();
-  tables_read = done + (done - now) * 10 - tables_every;
+  tables_due = done + std::max<Time::duration>(tables_every, 10 * (done - now));
 }
 
 // Steps of a turn: leases and lifetimes, what the SAs have to say, the kernel's tables, next hops.

@@ -23,6 +23,7 @@ namespace {
 // A companion TAP costs a system call a look: while the wire is busy it waits this long at most.
 constexpr std::uint64_t companion_interval_ns = 50'000;
 constexpr std::uint64_t tick_interval_ns = 1'000'000;
+constexpr std::uint64_t pause_ns = 50'000'000;  // shorter than the control thread stays attentive
 constexpr std::uint64_t drain_limit_ns = 2'000'000'000;
 
 // Resting: some empty loops, then short sleeps that double, then waiting for a frame. Where a device has nothing to
@@ -120,6 +121,8 @@ void PollThread::loop() {
     counters_.loops.add();
     if (work != 0) {
       counters_.work.add(work);
+      if (now_ns_ - last_work_ns_ >= pause_ns) tell_control();
+      last_work_ns_ = now_ns_;
       idle_loops = 0;
       continue;
     }
@@ -189,7 +192,10 @@ void PollThread::wait() {
     static_cast<void>(::getsockopt(events[static_cast<std::size_t>(i)].data.fd, SOL_SOCKET, SO_ERROR, &error, &size));
     sleep_ns(sleep_longest_ns);
   }
-  // Frames after a pause: leases and lifetimes want the control thread's attention again.
+}
+
+// Leases, lifetimes and next hops want the control thread's attention again.
+void PollThread::tell_control() noexcept {
   const std::uint64_t one = 1;
   static_cast<void>(!::write(activity_, &one, sizeof one));
 }

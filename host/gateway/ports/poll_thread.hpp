@@ -31,7 +31,7 @@ struct PollCounters {
 
 class PollThread {
  public:
-  // `activity` is an eventfd that the thread writes when it wakes from a wait to work, so that the control thread may
+  // `activity` is an eventfd that the thread writes with the first work after a pause, so that the control thread may
   // sleep as well.
   PollThread(const PollSettings& settings, PortIo& io, Pipeline& pipeline, Quiescence& quiescence, Clock clock,
              int activity);
@@ -51,6 +51,7 @@ class PollThread {
   void drain();
   void rest(std::uint32_t idle_loops);
   void wait();
+  void tell_control() noexcept;
 
   PollSettings settings_;
   PortIo& io_;
@@ -63,6 +64,7 @@ class PollThread {
   std::uint64_t now_ns_ = 0;
   std::uint64_t last_companion_ns_ = 0;
   std::uint64_t last_tick_ns_ = 0;
+  std::uint64_t last_work_ns_ = 0;
   std::atomic<bool> stopping_{false};
   std::atomic<int> started_{0};  // 1: runs, -1: could not
   std::atomic<std::uint32_t> left_{0};

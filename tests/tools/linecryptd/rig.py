@@ -91,7 +91,7 @@ class Rig:
         return self.port(side, name)["verdicts"][verdict]
 
     def ping(self, host, address, count=5, *options):
-        code, output = self.lab.run(host, "ping", "-c", str(count), "-i", "0.02", "-W", "1", *options, address, check=False)
+        code, output = self.lab.run(host, "ping", "-c", str(count), "-i", "0.01", "-W", "1", *options, address, check=False)
         return code == 0 and f" {count} received" in output
 
     def wait_ping(self, host, address, seconds=10):
