@@ -1,10 +1,20 @@
 #!/usr/bin/python3
 """linecryptctl key: enrolled once, listed, forgotten, never shown; refused while in use."""
+import base64
 import os
 import subprocess
 import unittest
 
 import ctl
+
+
+class Search(unittest.TestCase):
+    def test_a_key_is_found_in_every_form(self):
+        for secret in ctl.KEYS.values():
+            for leak in (secret, secret[:32].hex().encode(), secret[:16].hex().upper().encode(),
+                         base64.b64encode(secret[:32]), base64.b64encode(b"x" + secret), base64.b64encode(b"xy" + secret)):
+                with self.assertRaises(AssertionError):
+                    ctl.search_for_keys(b"before " + leak + b" after", "the test")
 
 
 class Key(ctl.CtlTest):
