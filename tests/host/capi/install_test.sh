@@ -32,7 +32,7 @@ cd "$scratch/outside/pkgconfig"
 
 echo "== a C++ program through find_package"
 cd "$scratch/outside/cmake"
-cmake -S . -B build -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_CXX_COMPILER="$cxx" -DCMAKE_CXX_FLAGS="$flags -MD" \
+cmake -G Ninja -S . -B build -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_CXX_COMPILER="$cxx" -DCMAKE_CXX_FLAGS="$flags -MD" \
   -DCMAKE_FIND_USE_PACKAGE_REGISTRY=OFF >configure.log
 cmake --build build >build.log || { cat build.log; exit 1; }
 build/outside

@@ -1,0 +1,72 @@
+// Register map of the control kernel (AXI4-Lite, 32-bit words). The control kernel is `ap_ctrl_hs`, opened as xrt::ip
+// and started once with auto-restart; offsets 0x00-0x0f are the protocol's own.
+//
+// A register of 64 bits is two words, low first. "ro": written by the card; all others by the host.
+#pragma once
+
+#include <cstdint>
+
+namespace linecrypt {
+namespace abi {
+
+enum class Direction : std::uint8_t { egress = 0, ingress = 1 };
+constexpr std::uint32_t directions = 2;
+
+namespace reg {
+constexpr std::uint32_t control = 0x00;         // bit 0 start, bit 7 auto-restart
+constexpr std::uint32_t magic = 0x10;           // ro
+constexpr std::uint32_t version = 0x14;         // ro
+constexpr std::uint32_t mode = 0x18;            // ro, CardMode
+constexpr std::uint32_t features = 0x1c;        // ro, Feature bits
+constexpr std::uint32_t sa_count = 0x20;        // ro, SAs per block; slot indexes are below it
+constexpr std::uint32_t classify_count = 0x24;  // ro, entries of the in-line policy table per direction
+constexpr std::uint32_t command = 0x28;         // Command word below
+constexpr std::uint32_t status = 0x2c;          // ro, Status bits
+constexpr std::uint32_t epoch = 0x30;           // 32 random bits of the session; 0: closed
+constexpr std::uint32_t heartbeat = 0x34;      // ro, counts calls of the control kernel: a watchdog sees it stand still
+constexpr std::uint32_t command_ring = 0x40;   // 64 bits: address in card memory, 4 KiB aligned
+constexpr std::uint32_t command_size = 0x48;   // entries, a power of two
+constexpr std::uint32_t command_tail = 0x4c;   // doorbell: entries written so far (free running)
+constexpr std::uint32_t command_head = 0x50;   // ro: entries consumed, zeroed
+constexpr std::uint32_t response_ring = 0x58;  // 64 bits
+constexpr std::uint32_t response_size = 0x60;  // entries
+constexpr std::uint32_t response_tail = 0x64;  // ro: entries written (after their data's write response)
+constexpr std::uint32_t response_head = 0x68;  // entries the host has read
+// One block of these per direction, work_stride apart.
+constexpr std::uint32_t work_ring = 0x80;  // 64 bits
+constexpr std::uint32_t work_size = 0x88;  // entries
+constexpr std::uint32_t work_tail = 0x8c;  // doorbell
+constexpr std::uint32_t work_head = 0x90;  // ro: batches finished, in order
+constexpr std::uint32_t work_stride = 0x40;
+constexpr std::uint32_t last = 0x100;
+}  // namespace reg
+
+constexpr std::uint32_t lost_value = 0xffffffffU;  // what every register of a card that is gone reads as
+
+// Values of reg::command. The card acts once, then clears it to `none`.
+enum class CardCommand : std::uint32_t {
+  none = 0,
+  reset = 1,   // halt, then sweep every table and ring pointer to zero; status.swept when done
+  enable = 2,  // take work under the epoch in reg::epoch
+  halt = 3,    // finish the packets inside, take no more
+};
+
+namespace status {
+constexpr std::uint32_t enabled = 1U << 0U;
+constexpr std::uint32_t swept = 1U << 1U;  // since the last reset nothing was installed
+constexpr std::uint32_t bad_command =
+    1U << 2U;  // a ring entry of another epoch, or malformed, was met: it was skipped and counted
+constexpr std::uint32_t bad_work = 1U << 3U;  // the same of a batch
+}  // namespace status
+
+enum class CardMode : std::uint32_t { none = 0, esp = 1, macsec = 2, both = 3 };
+
+namespace feature {
+constexpr std::uint32_t look_aside = 1U << 0U;
+constexpr std::uint32_t inline_ports = 1U << 1U;  // bump-in-the-wire
+constexpr std::uint32_t host_memory = 1U << 2U;   // zero copy
+constexpr std::uint32_t modelled = 1U << 31U;     // the emulated card says so
+}  // namespace feature
+
+}  // namespace abi
+}  // namespace linecrypt
