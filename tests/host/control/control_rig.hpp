@@ -87,6 +87,8 @@ class Life {
   static std::unique_ptr<keys::KeyRegistry> opened(const std::string& directory) {
     auto result = keys::KeyRegistry::open(directory);
     if (!result) FAIL(result.error().message);
+    // Its note that this host has no machine-id (a container, a chroot) is not what is looked at here.
+    static_cast<void>((*result)->take_messages());
     return std::move(result).value();
   }
 
