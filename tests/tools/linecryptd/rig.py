@@ -18,7 +18,7 @@ DROPS = None  # names of verdicts that are drops, read from the header
 def drops():
     global DROPS
     if DROPS is None:
-        with open(os.path.join(ROOT, "include/linecrypt/verdict.hpp")) as file:
+        with open(os.path.join(ROOT, "include/linecrypt/abi/verdicts.hpp")) as file:
             DROPS = set(re.findall(r"X\((\w+), true,", file.read()))
     return DROPS
 
