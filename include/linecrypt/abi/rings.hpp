@@ -24,6 +24,7 @@ enum class Table : std::uint8_t {
   number = 3,    // egress: the first lease; ingress: the window's start
   hash = 4,      // SPI or (SCI, AN) to index; `index` is the bucket, placed by the host
   classify = 5,  // in-line policy entries
+  verdicts = 6,  // read only: the block's count of each verdict, 8 a word
 };
 
 enum class CommandOp : std::uint8_t {
