@@ -234,6 +234,7 @@ void SaControl::Impl::want_lease(LiveSa& sa) {
 void SaControl::Impl::take_event(LiveSa& sa, EventKind kind) {
   switch (kind) {
     case EventKind::lease_low:
+    case EventKind::lease_wanted:
       want_lease(sa);
       break;
     case EventKind::lease_exhausted:
@@ -294,8 +295,9 @@ void SaControl::Impl::sweep_one(LiveSa& sa, const SaState& state) {
     return;
   }
   // 3. Half used, none waiting.
-  const bool waiting = sa.ungranted.has_value() || sa.granted_end > state.lease_end;
-  if (!waiting && state.lease_end - std::min(state.lease_end, state.next_number) <= sa.lease_size / 2) want_lease(sa);
+  const bool waiting = sa.ungranted.has_value() || (sa.granted_end > state.lease_end && !state.lease_wanted);
+  const std::uint64_t left = state.lease_end - std::min(state.lease_end, state.next_number);
+  if (!waiting && (state.lease_wanted || left <= sa.lease_size / 2)) want_lease(sa);
 }
 
 void SaControl::Impl::sweep() {
@@ -327,7 +329,7 @@ void SaControl::Impl::renew() {
     if (!sa->wants_lease || sa->ungranted || sa->ask_not_before_ns > now()) continue;
     const auto state = options.engine->read(id);
     if (!state) continue;
-    if (sa->granted_end > state->lease_end) {
+    if (sa->granted_end > state->lease_end && !state->lease_wanted) {
       sa->wants_lease = false;
       continue;
     }

@@ -83,6 +83,7 @@ class DelayingEngine final : public Engine {
   DelayingEngine(std::unique_ptr<Engine> inner, const DelayingOptions& options)
       : inner_(std::move(inner)), options_(options), capabilities_(inner_->capabilities()) {
     capabilities_.engine = "delaying " + capabilities_.engine;
+    capabilities_.immediate = false;
   }
 
   [[nodiscard]] const Capabilities& capabilities() const noexcept override { return capabilities_; }

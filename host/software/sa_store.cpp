@@ -8,7 +8,7 @@
 
 #include "host/software/esp/context.hpp"
 #include "host/software/macsec/context.hpp"
-#include "host/software/numbers.hpp"
+#include "host/values/numbers.hpp"
 
 namespace linecrypt::software {
 namespace {
@@ -217,6 +217,12 @@ Result<void> SaStore::update(SaId id, const SaUpdate& update) {
   if (const auto* peer = std::get_if<SetPeer>(&update)) return set_peer(slot, installed, *peer);
   if (std::holds_alternative<Expire>(update)) {
     slot.expired.store(true, std::memory_order_relaxed);
+    return {};
+  }
+  if (const auto* from = std::get_if<RestoreWindow>(&update)) {
+    if (slot.direction != Direction::ingress) return Error{"RestoreWindow: allowed on ingress SAs only"};
+    slot.window.copy_from(*from->window);
+    if (slot.protocol == SaProtocol::macsec) macsec::restore_lowest_pn(installed.context, from->lowest_pn);
     return {};
   }
   if (slot.protocol != SaProtocol::macsec || slot.direction != Direction::ingress)

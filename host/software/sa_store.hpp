@@ -6,8 +6,8 @@
 #include <span>
 #include <vector>
 
-#include "host/software/aead/key_arena.hpp"
 #include "host/software/aead/provider.hpp"
+#include "host/values/key_arena.hpp"
 #include "linecrypt/engine.hpp"
 
 namespace linecrypt::software {

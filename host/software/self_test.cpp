@@ -9,8 +9,8 @@
 #include <string_view>
 #include <vector>
 
-#include "host/software/aead/key_arena.hpp"
 #include "host/software/software_engine.hpp"
+#include "host/values/key_arena.hpp"
 
 namespace linecrypt::software {
 namespace {

@@ -20,6 +20,8 @@ struct Capabilities {
   std::uint32_t max_segments = 1;
   std::uint32_t max_packet = 9728;  // bytes of one frame, before or after
   std::uint32_t max_stages = 2;
+  bool immediate = false;       // submit() finishes every job that it accepts
+  bool window_restore = false;  // takes RestoreWindow
 
   bool esp = false;
   bool esp_tunnel = false;

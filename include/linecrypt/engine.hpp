@@ -31,6 +31,7 @@ enum class EventKind : std::uint8_t {
   hard_lifetime,     // the SA stopped
   pn_threshold,      // MACsec: next PN reached MacsecSecY::pn_soft_limit
   number_exhausted,  // the number space ended
+  lease_wanted,      // the SA goes to another engine: what was lent stays behind, grant new numbers
 };
 
 struct Event {
@@ -74,7 +75,13 @@ struct SetPeer {   // NAT-T: the peer moved, after an authenticated packet from 
 struct RaiseLowestPn {  // MACsec ingress: the KaY's lowest acceptable PN (802.1X 9.11)
   std::uint64_t lowest_pn = 1;
 };
-using SaUpdate = std::variant<GrantLease, Expire, SetPeer, RaiseLowestPn>;
+// Ingress, right behind install() and before any job names the SA: it comes from another engine, so numbers that
+// `window` has not marked are fresh again, and not taken as seen. Only where Capabilities::window_restore says so.
+struct RestoreWindow {
+  const ReplayWindow* window = nullptr;
+  std::uint64_t lowest_pn = 1;  // MACsec, as RaiseLowestPn
+};
+using SaUpdate = std::variant<GrantLease, Expire, SetPeer, RaiseLowestPn, RestoreWindow>;
 
 // A live SA's state for listing, for the journal's ingress marks and for a move to another engine.
 struct SaState {
@@ -82,6 +89,7 @@ struct SaState {
   std::uint64_t lease_end = 0;    // egress
   std::uint64_t window_top = 0;   // ingress: highest number accepted
   bool expired = false;
+  bool lease_wanted = false;  // egress: no number lent so far will be used any more (EventKind::lease_wanted)
 };
 
 class Engine {
@@ -115,6 +123,7 @@ class Engine {
 
   // Accepts the first n jobs (returned; may be 0) and never blocks. A job whose verdict is not `pending` afterwards is
   // done and does not come from poll(); the others do, each exactly once, in order per SA.
+  // engine_lost: the engine is gone and has left the job's packets as they were submitted; numbers may be spent.
   virtual std::uint32_t submit(QueueId queue, std::span<Job* const> jobs) = 0;
   // Finished jobs into `done`; returns how many.
   virtual std::uint32_t poll(QueueId queue, std::span<Job*> done) = 0;

@@ -28,7 +28,7 @@ class ReplayWindow {
   [[nodiscard]] std::uint32_t size() const noexcept { return size_; }
   [[nodiscard]] std::uint64_t top() const noexcept { return top_.load(std::memory_order_relaxed); }
 
-  // Starts at `top` with every number up to it taken as seen: after a restart (RFC 4303 A3) or a move between engines.
+  // Starts at `top` with every number up to it taken as seen: after a restart (RFC 4303 A3).
   void reset_fully_marked(std::uint64_t top) noexcept {
     for (std::uint32_t i = 0; i < words_for(size_); ++i) words_[i] = ~std::uint64_t{0};
     // Bits above top in top's own word are numbers to come.
@@ -37,6 +37,13 @@ class ReplayWindow {
       words_[(top / 64) & mask_] = above == 63 ? ~std::uint64_t{0} : (std::uint64_t{2} << above) - 1;
     }
     top_.store(top, std::memory_order_relaxed);
+  }
+
+  // Goes on where `other` stands. Of equal size, bit for bit; else with every number up to its top taken as seen.
+  void copy_from(const ReplayWindow& other) noexcept {
+    if (size_ != other.size_) return reset_fully_marked(other.top());
+    for (std::uint32_t i = 0; i < words_for(size_); ++i) words_[i] = other.words_[i];
+    top_.store(other.top(), std::memory_order_relaxed);
   }
 
   [[nodiscard]] ReplayCheck check(std::uint64_t number) const noexcept {

@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "host/software/aead/ipsec_mb.hpp"
-#include "host/software/aead/key_arena.hpp"
 #include "host/software/aead/openssl.hpp"
 #include "host/software/aead/provider.hpp"
+#include "host/values/key_arena.hpp"
 #include "tests/support/hex.hpp"
 
 namespace linecrypt::test {
@@ -43,7 +43,7 @@ class ExpandedKey {
 
  private:
   software::AeadProvider* provider_;
-  software::KeyArena arena_;
+  KeyArena arena_;
   void* context_ = nullptr;
 };
 

@@ -76,4 +76,8 @@ void raise_lowest_pn(void* context, std::uint64_t lowest_pn) noexcept {
   if (lowest_pn > lowest.load(std::memory_order_relaxed)) lowest.store(lowest_pn, std::memory_order_relaxed);
 }
 
+void restore_lowest_pn(void* context, std::uint64_t lowest_pn) noexcept {
+  static_cast<Context*>(context)->lowest_pn.store(lowest_pn, std::memory_order_relaxed);
+}
+
 }  // namespace linecrypt::software::macsec

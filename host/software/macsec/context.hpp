@@ -18,5 +18,7 @@ void destroy_context(void* memory) noexcept;
 
 // Control thread, at any time: the lowest acceptable PN becomes at least `lowest_pn` (802.1X 9.11), never less.
 void raise_lowest_pn(void* context, std::uint64_t lowest_pn) noexcept;
+// Before any worker sees the context: what it was where the SA comes from.
+void restore_lowest_pn(void* context, std::uint64_t lowest_pn) noexcept;
 
 }  // namespace linecrypt::software::macsec

@@ -37,7 +37,7 @@ bool undumped(const void* address) {
 TEST_CASE("The arena hands out zeroed, aligned blocks that do not overlap, and cleanses what comes back") {
   const auto size = GENERATE(std::size_t{1}, std::size_t{64}, std::size_t{1100});
   const auto alignment = GENERATE(std::size_t{8}, std::size_t{64}, std::size_t{4096});
-  software::KeyArena arena(size, alignment, 5);
+  KeyArena arena(size, alignment, 5);
   std::set<std::uint8_t*> blocks;
   for (int i = 0; i < 300; ++i) {
     auto* block = static_cast<std::uint8_t*>(*arena.allocate());
@@ -60,7 +60,7 @@ TEST_CASE("The arena hands out zeroed, aligned blocks that do not overlap, and c
 }
 
 TEST_CASE("Arena memory is in no core dump and in no forked child") {
-  software::KeyArena arena(64, 64);
+  KeyArena arena(64, 64);
   void* block = *arena.allocate();
   CHECK(memory_flags(block).find(" dd ") != std::string::npos);
   CHECK(memory_flags(block).find(" dc ") != std::string::npos);

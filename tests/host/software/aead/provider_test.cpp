@@ -25,7 +25,7 @@ TEST_CASE("A forced provider is the one that comes") {
 
 TEST_CASE("Only keys of 16, 24 and 32 bytes are expanded") {
   auto& provider = *all_providers()[GENERATE(range(std::size_t{0}, all_providers().size()))];
-  software::KeyArena arena(provider.context_size(), provider.context_alignment(), 1);
+  KeyArena arena(provider.context_size(), provider.context_alignment(), 1);
   for (std::size_t size = 0; size <= 64; ++size) {
     void* context = *arena.allocate();
     const auto expanded = provider.expand(Bytes(size, 1), context);
@@ -41,7 +41,7 @@ TEST_CASE("Only keys of 16, 24 and 32 bytes are expanded") {
 TEST_CASE("Destroying a key leaves nothing of it in its context") {
   auto& provider = *all_providers()[GENERATE(range(std::size_t{0}, all_providers().size()))];
   const std::size_t size = provider.context_size();
-  software::KeyArena arena(size, provider.context_alignment(), 1);
+  KeyArena arena(size, provider.context_alignment(), 1);
   auto* context = static_cast<std::uint8_t*>(*arena.allocate());
   REQUIRE(provider.expand(Bytes(32, 0x5a), context).ok());
   CHECK(std::any_of(context, context + size, [](auto byte) { return byte != 0; }));

@@ -1,7 +1,7 @@
 // ESP contexts on their own, and refusals that no engine's limits let through.
-#include "host/software/aead/key_arena.hpp"
 #include "host/software/esp/encapsulate.hpp"
 #include "host/software/esp/sa_context.hpp"
+#include "host/values/key_arena.hpp"
 #include "tests/host/software/esp/fixture.hpp"
 
 using namespace linecrypt;
@@ -12,7 +12,7 @@ namespace {
 
 struct Memory {
   Memory() : arena(esp::context_size(), 64, 1), block(*arena.allocate()) {}
-  software::KeyArena arena;
+  KeyArena arena;
   void* block;
 };
 
@@ -40,8 +40,8 @@ TEST_CASE("a packet that the outer length field cannot say is refused and takes 
   SaSlot slot;
   slot.next_number = 1;
   slot.lease_end = 100;
-  software::EventFlags flags({&slot, 1});
-  software::Events events(flags);
+  EventFlags flags({&slot, 1});
+  Events events(flags);
   const auto prepare = [&](std::uint32_t length) {
     const Bytes clear = sized_packet(Family::ipv4, length);
     Bytes bytes = Bytes(100) + clear + Bytes(100);

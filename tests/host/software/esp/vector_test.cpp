@@ -2,9 +2,9 @@
 #include <fstream>
 #include <map>
 
-#include "host/software/aead/key_arena.hpp"
 #include "host/software/esp/context.hpp"
 #include "host/software/esp/sa_context.hpp"
+#include "host/values/key_arena.hpp"
 #include "tests/host/software/esp/fixture.hpp"
 #include "tests/support/aead.hpp"
 
@@ -58,7 +58,7 @@ TEST_CASE("the published ESP packets are sealed and opened byte for byte", "[esp
   for (const Vector& vector : read_vectors()) {
     INFO(vector.at("name"));
     const EspSa sa = sa_of(vector, Direction::egress);
-    software::KeyArena contexts(esp::context_size(), 64, 1);
+    KeyArena contexts(esp::context_size(), 64, 1);
     void* context = *contexts.allocate();
     REQUIRE(esp::make_context(sa, context).ok());
     const ExpandedKey key(*provider, from_hex(vector.at("key")));

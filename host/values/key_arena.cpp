@@ -1,4 +1,4 @@
-#include "host/software/aead/key_arena.hpp"
+#include "host/values/key_arena.hpp"
 
 #include <fmt/format.h>
 #include <sys/mman.h>
@@ -10,7 +10,7 @@
 
 #include "linecrypt/secret.hpp"
 
-namespace linecrypt::software {
+namespace linecrypt {
 namespace {
 
 std::size_t round_up(std::size_t value, std::size_t to) {
@@ -70,4 +70,4 @@ Result<void> KeyArena::grow() {
   return {};
 }
 
-}  // namespace linecrypt::software
+}  // namespace linecrypt

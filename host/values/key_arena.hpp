@@ -1,4 +1,4 @@
-// KeyArena: locked memory that no core dump contains, for expanded keys.
+// KeyArena: locked memory that no core dump contains, for key material.
 #pragma once
 
 #include <cstddef>
@@ -7,7 +7,7 @@
 
 #include "linecrypt/result.hpp"
 
-namespace linecrypt::software {
+namespace linecrypt {
 
 // Blocks of one size, handed out and taken back by the control thread. Memory comes by mmap with MADV_DONTDUMP and
 // MADV_DONTFORK, and mlock where the limit allows (locked() tells). A freed block is cleansed.
@@ -37,4 +37,4 @@ class KeyArena {
   std::vector<void*> free_;
 };
 
-}  // namespace linecrypt::software
+}  // namespace linecrypt
