@@ -7,7 +7,7 @@
 #include <span>
 
 #include "host/software/aead/provider.hpp"
-#include "host/software/events.hpp"
+#include "host/values/events.hpp"
 #include "host/software/work.hpp"
 #include "linecrypt/packet.hpp"
 #include "linecrypt/sa_slot.hpp"

@@ -6,7 +6,7 @@
 #include "host/software/esp/sa_context.hpp"
 #include "host/software/esp/sequence.hpp"
 #include "host/software/esp/transport_checksum.hpp"
-#include "host/software/lifetimes.hpp"
+#include "host/values/lifetimes.hpp"
 #include "linecrypt/wire/ecn.hpp"
 
 namespace linecrypt::software::esp {

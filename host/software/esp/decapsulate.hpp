@@ -3,7 +3,7 @@
 
 #include "host/software/aead/provider.hpp"
 #include "host/software/esp/context.hpp"
-#include "host/software/events.hpp"
+#include "host/values/events.hpp"
 #include "host/software/work.hpp"
 
 namespace linecrypt::software::esp {

@@ -4,8 +4,8 @@
 #include <cstring>
 
 #include "host/software/esp/sa_context.hpp"
-#include "host/software/lifetimes.hpp"
-#include "host/software/numbers.hpp"
+#include "host/values/lifetimes.hpp"
+#include "host/values/numbers.hpp"
 #include "linecrypt/wire/ecn.hpp"
 
 namespace linecrypt::software::esp {

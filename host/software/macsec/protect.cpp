@@ -1,8 +1,8 @@
 #include "host/software/macsec/protect.hpp"
 
-#include "host/software/lifetimes.hpp"
+#include "host/values/lifetimes.hpp"
 #include "host/software/macsec/sa_context.hpp"
-#include "host/software/numbers.hpp"
+#include "host/values/numbers.hpp"
 
 namespace linecrypt::software::macsec {
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "host/software/aead/provider.hpp"
-#include "host/software/events.hpp"
+#include "host/values/events.hpp"
 #include "host/software/macsec/context.hpp"
 #include "host/software/work.hpp"
 

@@ -7,7 +7,7 @@
 #include <cstring>
 
 #include "host/software/macsec/context.hpp"
-#include "host/software/macsec/packet_number.hpp"
+#include "host/values/packet_number.hpp"
 #include "host/software/work.hpp"
 #include "linecrypt/macsec.hpp"
 #include "linecrypt/sa_slot.hpp"

@@ -1,6 +1,6 @@
 #include "host/software/macsec/validate.hpp"
 
-#include "host/software/lifetimes.hpp"
+#include "host/values/lifetimes.hpp"
 #include "host/software/macsec/sa_context.hpp"
 
 namespace linecrypt::software::macsec {

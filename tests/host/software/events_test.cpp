@@ -1,4 +1,4 @@
-#include "host/software/events.hpp"
+#include "host/values/events.hpp"
 
 #include <array>
 #include <atomic>
@@ -7,7 +7,6 @@
 #include <thread>
 
 using namespace linecrypt;
-using namespace linecrypt::software;
 
 TEST_CASE("Kinds of one slot raised before they are taken come together and once") {
   const auto slots = std::make_unique<SaSlot[]>(3);

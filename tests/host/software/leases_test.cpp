@@ -3,7 +3,7 @@
 #include <random>
 #include <set>
 
-#include "host/software/numbers.hpp"
+#include "host/values/numbers.hpp"
 #include "tests/support/engines.hpp"
 #include "tests/support/long_form.hpp"
 
@@ -127,13 +127,13 @@ TEST_CASE("An extended number space goes on past 2^32, and stops at its own end"
 TEST_CASE("take_number gives every lent number at most once, rising, over random leases and drops") {
   std::mt19937_64 random(7);
   const auto slots = std::make_unique<SaSlot[]>(1);
-  software::EventFlags flags({slots.get(), 1});
-  software::Events events(flags);
+  EventFlags flags({slots.get(), 1});
+  Events events(flags);
   SaSlot& slot = slots[0];
   std::uint64_t granted = 1;
   std::uint64_t before = 0;
   std::vector<Lease> leases;
-  software::start_lease(slot, {1, 1});
+  start_lease(slot, {1, 1});
   const int steps = long_form() ? 10'000'000 : 300'000;
   for (int step = 0; step < steps; ++step) {
     if (random() % 50 == 0) {
@@ -147,7 +147,7 @@ TEST_CASE("take_number gives every lent number at most once, rising, over random
     }
     std::uint64_t number = 0;
     Verdict verdict = Verdict::pending;
-    if (software::take_number(slot, software::number_last_64bit, events, number, verdict)) {
+    if (take_number(slot, number_last_64bit, events, number, verdict)) {
       if (number <= before) FAIL("number " << number << " after " << before);
       const bool lent =
           std::any_of(leases.rbegin(), leases.rbegin() + static_cast<long>(std::min<std::size_t>(leases.size(), 5)),

@@ -3,14 +3,11 @@
 #include <set>
 #include <unordered_set>
 
-#include "host/software/macsec/packet_number.hpp"
+#include "host/values/packet_number.hpp"
 #include "tests/host/software/macsec/rig.hpp"
 
 using namespace linecrypt;
 using namespace linecrypt::macsec_test;
-using software::macsec::check_replay;
-using software::macsec::ReceiveNumbers;
-using software::macsec::recover_pn;
 
 namespace {
 

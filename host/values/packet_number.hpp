@@ -7,7 +7,7 @@
 
 #include "linecrypt/replay_window.hpp"
 
-namespace linecrypt::software::macsec {
+namespace linecrypt {
 
 // What one receive SA knows of numbers. The next PN of the standard is `highest` + 1; it is not stored, so that the
 // last number of a space cannot wrap it.
@@ -42,4 +42,4 @@ struct ReceiveNumbers {
   return (high << 32U) | received;
 }
 
-}  // namespace linecrypt::software::macsec
+}  // namespace linecrypt

@@ -16,7 +16,7 @@
 #include "linecrypt/engine.hpp"
 #include "linecrypt/sa_slot.hpp"
 
-namespace linecrypt::software {
+namespace linecrypt {
 
 // The flag bytes of all slots, shared by the queues of one engine.
 class EventFlags {
@@ -75,4 +75,4 @@ class Events {
   alignas(64) std::atomic<std::size_t> head_{0};
 };
 
-}  // namespace linecrypt::software
+}  // namespace linecrypt

@@ -3,10 +3,10 @@
 
 #include <cstdint>
 
-#include "host/software/events.hpp"
+#include "host/values/events.hpp"
 #include "linecrypt/sa_slot.hpp"
 
-namespace linecrypt::software {
+namespace linecrypt {
 
 // Counts one accepted packet of `bytes` (as LifetimeLimit::bytes). The packet that reaches a hard limit still passes;
 // the SA stops behind it. False: the SA had stopped before; nothing was counted but the drop, and the verdict is
@@ -40,4 +40,4 @@ namespace linecrypt::software {
   return true;
 }
 
-}  // namespace linecrypt::software
+}  // namespace linecrypt

@@ -1,15 +1,15 @@
-// Egress numbers: the one place in the software engine where a GCM nonce's number is taken. ESP and MACsec use it.
+// Egress numbers: the one place outside a card where a GCM nonce's number is taken. ESP and MACsec use it.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
 
-#include "host/software/events.hpp"
+#include "host/values/events.hpp"
 #include "linecrypt/lease.hpp"
 #include "linecrypt/sa_slot.hpp"
 #include "linecrypt/verdict.hpp"
 
-namespace linecrypt::software {
+namespace linecrypt {
 
 // The last number of a space. Lease::end is exclusive, so the very last 64-bit number is never lent.
 inline constexpr std::uint64_t number_last_32bit = 0xffffffffU;
@@ -71,4 +71,4 @@ inline void start_lease(SaSlot& slot, Lease lease) noexcept {
   return true;
 }
 
-}  // namespace linecrypt::software
+}  // namespace linecrypt
