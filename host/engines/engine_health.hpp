@@ -1,0 +1,25 @@
+// EngineHealth: what a failover must know of an engine that can be lost, and how it asks for it back.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace linecrypt::engines {
+
+enum class EngineState : std::uint8_t {
+  ready,
+  lost,        // jobs in flight come back as engine_lost, each once; nothing can be installed
+  recovering,  // after try_recover(): nobody calls the engine until it is ready or lost again
+};
+
+class EngineHealth {
+ public:
+  virtual ~EngineHealth() = default;
+  [[nodiscard]] virtual EngineState state() const noexcept = 0;  // any thread
+  [[nodiscard]] virtual std::string reason() const = 0;          // control thread: why it is not ready
+  // Control thread. After a loss, once all its jobs have come back. Starts bringing the engine to where open() left it,
+  // all slots free, and returns at once; state() tells how it goes.
+  virtual void try_recover() = 0;
+};
+
+}  // namespace linecrypt::engines
