@@ -1,7 +1,9 @@
 // Register map of the control kernel (AXI4-Lite, 32-bit words). The control kernel is `ap_ctrl_hs`, opened as xrt::ip
 // and started once with auto-restart; offsets 0x00-0x0f are the protocol's own.
 //
-// A register of 64 bits is two words, low first. "ro": written by the card; all others by the host.
+// The words behind `window` are one array port of the kernel: HLS gives an array a range aligned to its size, and no
+// handshake words between its elements. A register of 64 bits is two words, low first. "ro": written by the card; all
+// others by the host.
 #pragma once
 
 #include <cstdint>
@@ -13,32 +15,36 @@ enum class Direction : std::uint8_t { egress = 0, ingress = 1 };
 constexpr std::uint32_t directions = 2;
 
 namespace reg {
-constexpr std::uint32_t control = 0x00;         // bit 0 start, bit 7 auto-restart
-constexpr std::uint32_t magic = 0x10;           // ro
-constexpr std::uint32_t version = 0x14;         // ro
-constexpr std::uint32_t mode = 0x18;            // ro, CardMode
-constexpr std::uint32_t features = 0x1c;        // ro, Feature bits
-constexpr std::uint32_t sa_count = 0x20;        // ro, SAs per block; slot indexes are below it
-constexpr std::uint32_t classify_count = 0x24;  // ro, entries of the in-line policy table per direction
-constexpr std::uint32_t command = 0x28;         // Command word below
-constexpr std::uint32_t status = 0x2c;          // ro, Status bits
-constexpr std::uint32_t epoch = 0x30;           // 32 random bits of the session; 0: closed
-constexpr std::uint32_t heartbeat = 0x34;      // ro, counts calls of the control kernel: a watchdog sees it stand still
-constexpr std::uint32_t command_ring = 0x40;   // 64 bits: address in card memory, 4 KiB aligned
-constexpr std::uint32_t command_size = 0x48;   // entries, a power of two
-constexpr std::uint32_t command_tail = 0x4c;   // doorbell: entries written so far (free running)
-constexpr std::uint32_t command_head = 0x50;   // ro: entries consumed, zeroed
-constexpr std::uint32_t response_ring = 0x58;  // 64 bits
-constexpr std::uint32_t response_size = 0x60;  // entries
-constexpr std::uint32_t response_tail = 0x64;  // ro: entries written (after their data's write response)
-constexpr std::uint32_t response_head = 0x68;  // entries the host has read
+constexpr std::uint32_t control = 0x00;                  // bit 0 start, bit 7 auto-restart
+constexpr std::uint32_t window = 0x100;                  // words from here to `last` are the registers below
+constexpr std::uint32_t magic = window + 0x10;           // ro
+constexpr std::uint32_t version = window + 0x14;         // ro
+constexpr std::uint32_t mode = window + 0x18;            // ro, CardMode
+constexpr std::uint32_t features = window + 0x1c;        // ro, Feature bits
+constexpr std::uint32_t sa_count = window + 0x20;        // ro, SAs per block; slot indexes are below it
+constexpr std::uint32_t classify_count = window + 0x24;  // ro, entries of the in-line policy table per direction
+constexpr std::uint32_t command = window + 0x28;         // Command word below
+constexpr std::uint32_t status = window + 0x2c;          // ro, Status bits
+constexpr std::uint32_t epoch = window + 0x30;           // 32 random bits of the session; 0: closed
+constexpr std::uint32_t heartbeat =
+    window + 0x34;  // ro, counts calls of the control kernel: a watchdog sees it stand still
+constexpr std::uint32_t bad_commands = window + 0x38;   // ro: ring entries refused so far
+constexpr std::uint32_t command_ring = window + 0x40;   // 64 bits: address in card memory, 4 KiB aligned
+constexpr std::uint32_t command_size = window + 0x48;   // entries, a power of two
+constexpr std::uint32_t command_tail = window + 0x4c;   // doorbell: entries written so far (free running)
+constexpr std::uint32_t command_head = window + 0x50;   // ro: entries consumed, zeroed
+constexpr std::uint32_t response_ring = window + 0x58;  // 64 bits
+constexpr std::uint32_t response_size = window + 0x60;  // entries
+constexpr std::uint32_t response_tail = window + 0x64;  // ro: entries written (after their data's write response)
+constexpr std::uint32_t response_head = window + 0x68;  // entries the host has read
 // One block of these per direction, work_stride apart.
-constexpr std::uint32_t work_ring = 0x80;  // 64 bits
-constexpr std::uint32_t work_size = 0x88;  // entries
-constexpr std::uint32_t work_tail = 0x8c;  // doorbell
-constexpr std::uint32_t work_head = 0x90;  // ro: batches finished, in order
+constexpr std::uint32_t work_ring = window + 0x80;  // 64 bits
+constexpr std::uint32_t work_size = window + 0x88;  // entries
+constexpr std::uint32_t work_tail = window + 0x8c;  // doorbell
+constexpr std::uint32_t work_head = window + 0x90;  // ro: batches finished, in order
+constexpr std::uint32_t bad_work = window + 0x94;   // ro: batches, descriptors and memory accesses refused so far
 constexpr std::uint32_t work_stride = 0x40;
-constexpr std::uint32_t last = 0x100;
+constexpr std::uint32_t last = window + 0x100;
 }  // namespace reg
 
 constexpr std::uint32_t lost_value = 0xffffffffU;  // what every register of a card that is gone reads as
