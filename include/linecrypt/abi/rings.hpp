@@ -54,9 +54,16 @@ struct Command {
   std::uint8_t reserved[40];
   std::uint8_t payload[word_bytes];
 };
-static_assert(sizeof(Command) == 128, "command ring entry");
+static_assert(sizeof(Command) == 128, "ABI");
+static_assert(offsetof(Command, epoch) == 0, "ABI");
+static_assert(offsetof(Command, cookie) == 4, "ABI");
 static_assert(offsetof(Command, op) == 8, "ABI");
+static_assert(offsetof(Command, block) == 9, "ABI");
+static_assert(offsetof(Command, table) == 10, "ABI");
+static_assert(offsetof(Command, word) == 11, "ABI");
 static_assert(offsetof(Command, index) == 12, "ABI");
+static_assert(offsetof(Command, generation) == 16, "ABI");
+static_assert(offsetof(Command, respond) == 20, "ABI");
 static_assert(offsetof(Command, payload) == 64, "ABI");
 
 // Payload of `grant`.
@@ -65,7 +72,9 @@ struct NumberGrant {
   std::uint64_t end;    // in-line ingress: the accept ceiling, first number not accepted; 0 on look-aside
   std::uint8_t reserved[48];
 };
-static_assert(sizeof(NumberGrant) == word_bytes, "ABI");
+static_assert(sizeof(NumberGrant) == 64, "ABI");
+static_assert(offsetof(NumberGrant, begin) == 0, "ABI");
+static_assert(offsetof(NumberGrant, end) == 8, "ABI");
 
 enum class ResponseKind : std::uint8_t { none = 0, done = 1, state = 2, event = 3, refused = 4 };
 
@@ -86,8 +95,19 @@ struct Response {
   std::uint64_t bytes;
   std::uint64_t flags;  // bit 0 expired
 };
-static_assert(sizeof(Response) == 64, "response ring entry");
+static_assert(sizeof(Response) == 64, "ABI");
+static_assert(offsetof(Response, epoch) == 0, "ABI");
+static_assert(offsetof(Response, cookie) == 4, "ABI");
+static_assert(offsetof(Response, kind) == 8, "ABI");
+static_assert(offsetof(Response, event) == 9, "ABI");
+static_assert(offsetof(Response, block) == 10, "ABI");
+static_assert(offsetof(Response, index) == 12, "ABI");
+static_assert(offsetof(Response, generation) == 16, "ABI");
 static_assert(offsetof(Response, next_number) == 24, "ABI");
+static_assert(offsetof(Response, lease_end) == 32, "ABI");
+static_assert(offsetof(Response, packets) == 40, "ABI");
+static_assert(offsetof(Response, bytes) == 48, "ABI");
+static_assert(offsetof(Response, flags) == 56, "ABI");
 
 enum class Operation : std::uint8_t {
   none = 0,
@@ -101,6 +121,9 @@ struct JobStage {
   std::uint32_t index;
   std::uint32_t generation;
 };
+static_assert(sizeof(JobStage) == 8, "ABI");
+static_assert(offsetof(JobStage, index) == 0, "ABI");
+static_assert(offsetof(JobStage, generation) == 4, "ABI");
 
 // One packet of a batch, in the input slab's first page(s).
 struct JobDescriptor {
@@ -115,8 +138,14 @@ struct JobDescriptor {
   JobStage stage[2];
   std::uint8_t reserved[22];
 };
-static_assert(sizeof(JobDescriptor) == 64, "job descriptor");
+static_assert(sizeof(JobDescriptor) == 64, "ABI");
+static_assert(offsetof(JobDescriptor, epoch) == 0, "ABI");
+static_assert(offsetof(JobDescriptor, cookie) == 4, "ABI");
+static_assert(offsetof(JobDescriptor, input_offset) == 8, "ABI");
+static_assert(offsetof(JobDescriptor, output_offset) == 12, "ABI");
 static_assert(offsetof(JobDescriptor, length) == 16, "ABI");
+static_assert(offsetof(JobDescriptor, output_room) == 18, "ABI");
+static_assert(offsetof(JobDescriptor, l2_length) == 20, "ABI");
 static_assert(offsetof(JobDescriptor, operation) == 22, "ABI");
 static_assert(offsetof(JobDescriptor, stage) == 24, "ABI");
 
@@ -133,8 +162,15 @@ struct Completion {
   std::uint8_t flags;              // bit 0/1: stage 0/1 consumed its number (egress) or passed its tag check (ingress)
   std::uint8_t reserved[23];
 };
-static_assert(sizeof(Completion) == 64, "completion");
+static_assert(sizeof(Completion) == 64, "ABI");
+static_assert(offsetof(Completion, epoch) == 0, "ABI");
+static_assert(offsetof(Completion, cookie) == 4, "ABI");
+static_assert(offsetof(Completion, length) == 8, "ABI");
+static_assert(offsetof(Completion, verdict) == 10, "ABI");
+static_assert(offsetof(Completion, verdict_stage) == 11, "ABI");
+static_assert(offsetof(Completion, inner_length) == 12, "ABI");
 static_assert(offsetof(Completion, number) == 16, "ABI");
+static_assert(offsetof(Completion, inner_lengths) == 32, "ABI");
 static_assert(offsetof(Completion, flags) == 40, "ABI");
 
 // Work ring entry: one batch.
@@ -148,7 +184,13 @@ struct Batch {
   std::uint32_t jobs;  // 1..batch_jobs
   std::uint8_t reserved[28];
 };
-static_assert(sizeof(Batch) == 64, "work ring entry");
+static_assert(sizeof(Batch) == 64, "ABI");
+static_assert(offsetof(Batch, epoch) == 0, "ABI");
+static_assert(offsetof(Batch, number) == 4, "ABI");
+static_assert(offsetof(Batch, input) == 8, "ABI");
+static_assert(offsetof(Batch, output) == 16, "ABI");
+static_assert(offsetof(Batch, input_bytes) == 24, "ABI");
+static_assert(offsetof(Batch, output_bytes) == 28, "ABI");
 static_assert(offsetof(Batch, jobs) == 32, "ABI");
 
 constexpr std::uint32_t batch_jobs = 256;
