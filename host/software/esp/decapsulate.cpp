@@ -7,6 +7,7 @@
 #include "host/software/esp/sequence.hpp"
 #include "host/software/esp/transport_checksum.hpp"
 #include "host/values/lifetimes.hpp"
+#include "host/values/refusals.hpp"
 #include "linecrypt/wire/ecn.hpp"
 
 namespace linecrypt::software::esp {
@@ -25,35 +26,9 @@ constexpr std::uint32_t protocol_offset_of(std::uint32_t scratch) noexcept {
   return scratch & 0xffffU;
 }
 
-// Each refusal of an SA's packet is counted at the SA too. What is not listed is counted by verdict only.
+// Each refusal of an SA's packet is counted at the SA too.
 Verdict refuse(Work& work, Verdict verdict) noexcept {
-  SaCounters& counters = work.slot->counters;
-  switch (verdict) {
-    case Verdict::hard_expired:
-      counters.exhausted.add();
-      break;
-    case Verdict::esp_bad_icv:
-      counters.bad_icv.add();
-      break;
-    case Verdict::replay_late:
-      counters.late.add();
-      break;
-    case Verdict::replay_duplicate:
-      counters.duplicate.add();
-      break;
-    case Verdict::esp_outer_mismatch:
-    case Verdict::selector_mismatch:
-      counters.mismatch.add();
-      break;
-    case Verdict::esp_bad_padding:
-    case Verdict::esp_bad_next_header:
-    case Verdict::esp_bad_inner:
-    case Verdict::esp_bad_ecn:
-      counters.malformed.add();
-      break;
-    default:
-      break;
-  }
+  count_refusal(work.slot->counters, verdict);
   return verdict;
 }
 
