@@ -22,6 +22,7 @@ struct ConfigWord {
   std::uint32_t index;
   std::uint32_t generation;
   std::uint32_t respond;
+  bool refused;  // set by the table owner that did not take it
   ap_uint<512> payload;
 };
 

@@ -126,7 +126,7 @@ inline Shape build_decapsulate(const abi::EspRecord& record, const DecapsulatePl
     put32(aad + 4, plan.low);
   }
   const bool gmac = has(record, abi::esp_flag::gmac);
-  shape.cipher = gmac ? Cipher::authenticate : Cipher::decrypt;
+  shape.cipher = gmac ? GcmMode::authenticate : GcmMode::decrypt;
   if (gmac) {
     append(shape.in, aad, aad_bytes);
     const Window esp = shifted(window, plan.esp);

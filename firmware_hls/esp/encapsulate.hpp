@@ -214,7 +214,7 @@ inline Shape build_encapsulate(const abi::EspRecord& record, const EncapsulatePl
     put32(aad + 4, static_cast<u32>(number));
   }
   const bool gmac = has(record, abi::esp_flag::gmac);
-  shape.cipher = gmac ? Cipher::authenticate : Cipher::encrypt;
+  shape.cipher = gmac ? GcmMode::authenticate : GcmMode::encrypt;
   if (gmac) {
     append(shape.in, aad, aad_bytes);
     append(shape.in, front + 8, 8);

@@ -85,8 +85,8 @@ inline ProtectPlan plan_protect(const abi::MacsecRecord& record, const Window& w
 
 // Addresses and SecTAG, which are always associated data; with integrity only, all of the user data is too (14.5).
 // They go in front of the text then, and are cut off behind the cipher.
-inline void set_cipher(Shape& shape, const u8* associated, u32 bytes, bool confidential, Cipher direction) {
-  shape.cipher = confidential ? direction : Cipher::authenticate;
+inline void set_cipher(Shape& shape, const u8* associated, u32 bytes, bool confidential, GcmMode direction) {
+  shape.cipher = confidential ? direction : GcmMode::authenticate;
   if (!confidential) {
     append(shape.in, associated, bytes);
     shape.out.strip = static_cast<u16>(bytes);
@@ -113,7 +113,7 @@ inline Shape build_protect(const abi::MacsecRecord& record, const ProtectPlan& p
   for (u32 i = 0; i < addresses_size; ++i) associated[i] = window.byte[i];
   for (u32 i = 0; i < tag_largest; ++i) associated[addresses_size + i] = tag[i];
   set_cipher(shape, associated, addresses_size + record.tag_size, has(record, abi::macsec_flag::encrypt),
-             Cipher::encrypt);
+             GcmMode::encrypt);
   shape.in.strip = plan.offset;
   shape.in.keep = plan.data;
   shape.text_bytes = static_cast<u16>(bytes_of(shape.in));

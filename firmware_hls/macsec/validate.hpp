@@ -151,7 +151,7 @@ inline Shape build_validate(const ValidatePlan& plan, const Window& window) {
   for (u32 i = 0; i < addresses_size; ++i) associated[i] = window.byte[i];
   for (u32 i = 0; i < tag_largest; ++i) associated[addresses_size + i] = tag.byte[i];
   set_cipher(shape, associated, addresses_size + plan.tag.size, (plan.tag.tci_an & tci::encrypted) != 0,
-             Cipher::decrypt);
+             GcmMode::decrypt);
   shape.in.strip = static_cast<u16>(plan.offset + plan.tag.size);
   shape.in.keep = plan.tag.data;
   shape.text_bytes = static_cast<u16>(bytes_of(shape.in));

@@ -12,11 +12,19 @@ struct Life {
   u64 bytes;
   bool expired;
   bool soft_reported;
+  bool hard_reported;
 };
 
+// Says once that the SA stopped. Returns the events to raise.
+inline u8 report_hard(Life& life, bool can_report) {
+  if (life.hard_reported || !can_report) return 0;
+  life.hard_reported = true;
+  return event::hard_lifetime;
+}
+
 // Counts one accepted packet. The packet that reaches a hard limit still passes; the SA stops behind it. Returns the
-// events to raise. Precondition: the SA is not expired.
-inline u8 account(Life& life, const abi::LifetimeEntry& limits, u64 bytes) {
+// events to raise; while `can_report` is false they wait for a later packet. Precondition: the SA is not expired.
+inline u8 account(Life& life, const abi::LifetimeEntry& limits, u64 bytes, bool can_report) {
   u8 events = 0;
   ++life.packets;
   life.bytes += bytes;
@@ -24,13 +32,13 @@ inline u8 account(Life& life, const abi::LifetimeEntry& limits, u64 bytes) {
                     (limits.soft_bytes != 0 && life.bytes >= limits.soft_bytes);
   const bool hard = (limits.hard_packets != 0 && life.packets >= limits.hard_packets) ||
                     (limits.hard_bytes != 0 && life.bytes >= limits.hard_bytes);
-  if (soft && !life.soft_reported) {
+  if (soft && !life.soft_reported && can_report) {
     life.soft_reported = true;
     events = event::soft_lifetime;
   }
   if (hard) {
     life.expired = true;
-    events = static_cast<u8>(events | event::hard_lifetime);
+    events = static_cast<u8>(events | report_hard(life, can_report));
   }
   return events;
 }

@@ -66,19 +66,22 @@ inline bool grant(EgressNumbers& numbers, u64 begin, u64 end) {
   return true;
 }
 
-// Takes the next number for a packet of `bytes`. The number is spent once taken, whatever becomes of the packet.
+// Takes the next number for a packet of `bytes`. The number is spent once taken, whatever becomes of the packet. While
+// `can_report` is false, events wait for a later packet.
 //
 // 1. An SA past its hard lifetime takes no number.
 // 2. At the end of the lease, go on with the one that waits; without one, stop: never guess, never wrap.
 // 3. At the end of the number space, stop for good (RFC 4303 3.3.3; IEEE 802.1AE-2018 10.5.2).
 // 4. Take it. At half of the lease, ask for the next; at the PN threshold, say so once.
 // 5. Lifetimes.
-inline Taken take_number(EgressNumbers& numbers, const EgressLimits& limits, u32 bytes, bool takes_identification) {
+inline Taken take_number(EgressNumbers& numbers, const EgressLimits& limits, u32 bytes, bool takes_identification,
+                         bool can_report) {
   Taken taken = {};
   taken.verdict = abi::VerdictCode::pending;
   // 1.
   if (numbers.life.expired) {
     taken.verdict = abi::VerdictCode::hard_expired;
+    taken.events = report_hard(numbers.life, can_report);
     return taken;
   }
   // 2.
@@ -88,15 +91,19 @@ inline Taken take_number(EgressNumbers& numbers, const EgressLimits& limits, u32
     start_lease(numbers, numbers.waiting_begin, numbers.waiting_end);
   }
   if (numbers.next >= numbers.end && numbers.next <= last) {
-    if (!numbers.exhausted_reported) taken.events = event::lease_exhausted;
-    numbers.exhausted_reported = true;
+    if (!numbers.exhausted_reported && can_report) {
+      numbers.exhausted_reported = true;
+      taken.events = event::lease_exhausted;
+    }
     taken.verdict = abi::VerdictCode::lease_exhausted;
     return taken;
   }
   // 3.
   if (numbers.next > last) {
-    if (!numbers.space_reported) taken.events = event::number_exhausted;
-    numbers.space_reported = true;
+    if (!numbers.space_reported && can_report) {
+      numbers.space_reported = true;
+      taken.events = event::number_exhausted;
+    }
     taken.verdict = abi::VerdictCode::number_exhausted;
     return taken;
   }
@@ -104,16 +111,16 @@ inline Taken take_number(EgressNumbers& numbers, const EgressLimits& limits, u32
   taken.number = numbers.next++;
   taken.identification = numbers.identification;
   if (takes_identification) ++numbers.identification;
-  if (taken.number >= numbers.low_mark && !numbers.low_reported) {
+  if (taken.number >= numbers.low_mark && !numbers.low_reported && can_report) {
     numbers.low_reported = true;
     taken.events = event::lease_low;
   }
-  if (limits.soft_limit != 0 && numbers.next >= limits.soft_limit && !numbers.threshold_reported) {
+  if (limits.soft_limit != 0 && numbers.next >= limits.soft_limit && !numbers.threshold_reported && can_report) {
     numbers.threshold_reported = true;
     taken.events = static_cast<u8>(taken.events | event::pn_threshold);
   }
   // 5.
-  taken.events = static_cast<u8>(taken.events | account(numbers.life, limits.lifetime, bytes));
+  taken.events = static_cast<u8>(taken.events | account(numbers.life, limits.lifetime, bytes, can_report));
   return taken;
 }
 

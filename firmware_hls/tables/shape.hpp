@@ -1,6 +1,7 @@
 // Shape: how a packet's bytes are cut and joined, and what the cipher is given. What a protocol's build step makes.
 #pragma once
 
+#include "firmware_hls/gcm/gcm_types.hpp"
 #include "firmware_hls/tables/wire.hpp"
 
 namespace linecrypt {
@@ -8,7 +9,6 @@ namespace firmware {
 
 constexpr u32 head_most = 128;
 constexpr u32 tail_most = 32;
-constexpr u32 aad_most = 32;
 
 // head ++ packet[strip, strip + keep) ++ `fill` zeros ++ tail; the rest of the packet goes nowhere.
 struct Cut {
@@ -33,16 +33,10 @@ inline void append(Cut& cut, const u8* from, u32 count) {
   cut.head_bytes = static_cast<u8>(cut.head_bytes + count);
 }
 
-enum class Cipher : u8 {
-  encrypt,
-  decrypt,
-  authenticate,  // the text goes through unchanged and is associated data
-};
-
 struct Shape {
   Cut in;          // packet -> text
   u16 text_bytes;  // 0: nothing goes to the cipher, and nothing comes out
-  Cipher cipher;
+  GcmMode cipher;
   bool seal;  // the tag is appended behind the outgoing cut
   u8 aad_bytes;
   u8 aad[aad_most];

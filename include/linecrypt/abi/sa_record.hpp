@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "linecrypt/abi/key_entry.hpp"
 #include "linecrypt/abi/rings.hpp"
 
 namespace linecrypt {
@@ -16,25 +17,10 @@ namespace abi {
 // JobStage::index of an ingress packet whose SA the card finds itself: by SPI, or by SCI and AN (in-line ports).
 constexpr std::uint32_t find_by_hash = 0xffffffffU;
 
-// ---- Table::key: 8 words ----
-
-constexpr std::uint32_t round_keys_max = 15;
-// Where H^1..H^5 and H^8, H^12 .. H^32 stand: four blocks a beat, and a ring of eight accumulators.
-constexpr std::uint32_t hash_powers = 12;
-constexpr std::uint32_t hash_power_exponent[hash_powers] = {1, 2, 3, 4, 5, 8, 12, 16, 20, 24, 28, 32};
-
-struct KeyEntry {
-  std::uint8_t round_key[round_keys_max][16];  // as FIPS 197 writes them; AES-128 uses the first 11
-  std::uint8_t hash_power[hash_powers][16];    // as SP 800-38D writes blocks
-  std::uint8_t iv_base[12];  // xor the number in bytes 4..11, most significant first: the IV. ESP: salt, then zeros
-  std::uint8_t rounds;       // 10 or 14
-  std::uint8_t reserved[67];
-};
-static_assert(sizeof(KeyEntry) == 8 * word_bytes, "KeyEntry is 8 table words");
-static_assert(offsetof(KeyEntry, hash_power) == 240, "ABI");
-static_assert(offsetof(KeyEntry, iv_base) == 432, "ABI");
-static_assert(offsetof(KeyEntry, rounds) == 444, "ABI");
-constexpr std::uint32_t key_words = 8;
+// ---- Table::key: KeyEntry of key_entry.hpp ----
+//
+// KeyEntry::salt is the IV without the number: bytes 4..11 of it are xored with the 64-bit number, most significant
+// byte first. ESP: salt, then zeros (RFC 4106 4); MACsec: SCI, then zeros, or with XPN salt xor SSCI (14.5, 14.7).
 
 // ---- Table::record of the ESP blocks: word 0 is EspRecord, words 1.. are SelectorRecords (ingress) ----
 
