@@ -53,6 +53,8 @@ class KeptWindow {
     }
     window_.copy_from(from);
   }
+  // Nothing but a top: numbers up to it count as seen.
+  void start(std::uint64_t top) noexcept { window_.reset_fully_marked(top); }
   [[nodiscard]] const ReplayWindow& window() const noexcept { return window_; }
 
  private:
