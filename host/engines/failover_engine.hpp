@@ -113,7 +113,6 @@ class Failover final : public FailoverEngine {
   bool returning_ = false;  // SAs start to return; from `return_at_` on
   std::uint32_t return_at_ = 0;
   bool failing_over_ = false;  // some SA has not arrived since the last loss
-  std::uint64_t opened_ns_ = 0;
   std::uint64_t lost_ns_ = 0;  // of the last loss
   std::uint64_t back_ns_ = 0;  // ready again since
   std::uint64_t try_next_ns_ = 0;

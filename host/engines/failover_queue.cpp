@@ -321,10 +321,11 @@ void FailoverQueue::give_up(Job& inner, Cause cause, bool answered) noexcept {
   const bool second = is_leg(inner) && split_of(inner).at == 1;
   if (second && is_ingress(inner.stages[0].operation))
     std::memset(inner.destination->data, 0, inner.destination->length);
-  if (answered) return;
-  inner.verdict = cause == Cause::redo ? Verdict::engine_lost : Verdict::engine_busy;
+  // engine_lost says that the packets are as they were submitted.
+  const bool lost = !second && cause == Cause::redo;
+  if (second || !answered) inner.verdict = lost ? Verdict::engine_lost : Verdict::engine_busy;
   inner.verdict_stage = 0;
-  (cause == Cause::redo ? counters_.returned_lost : counters_.returned_busy).add();
+  if (!answered) (lost ? counters_.returned_lost : counters_.returned_busy).add();
 }
 
 // Those that wait, in order; each SA stops at its first job that has to stay.

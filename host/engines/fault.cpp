@@ -248,7 +248,8 @@ class Fault final : public FaultEngine {
     assert(capabilities_.immediate);
     capabilities_.engine = "faulty " + capabilities_.engine;
     capabilities_.immediate = options.most_polls_late == 0;
-    capabilities_.window_restore = false;  // as a card
+    capabilities_.window_restore = capabilities_.window_restore && options.keeps_window;
+    if (options.limit != nullptr) options.limit(capabilities_);
   }
 
   [[nodiscard]] const Capabilities& capabilities() const noexcept override { return capabilities_; }
@@ -279,6 +280,7 @@ class Fault final : public FaultEngine {
   Result<void> install(SaId id, const Sa& sa, Lease lease, std::uint64_t window_top) override {
     if (auto bad = out_of_reach()) return *bad;
     if (take_one(installs_refused_)) return Error{"faulty engine: install refused on demand"};
+    if (auto fits = std::visit([this](const auto& one) { return check(capabilities_, one); }, sa); !fits) return fits;
     if (auto done = inner_->install(id, sa, lease, window_top); !done) return done;
     if (auto bad = lost_after()) return *bad;
     const SaSlot& from = inside_[id.index];
@@ -298,9 +300,11 @@ class Fault final : public FaultEngine {
   }
   Result<void> update(SaId id, const SaUpdate& update) override {
     if (auto bad = out_of_reach()) return *bad;
-    if (std::holds_alternative<RestoreWindow>(update)) return Error{"faulty engine: takes no RestoreWindow"};
+    const auto* const restore = std::get_if<RestoreWindow>(&update);
+    if (restore != nullptr && !capabilities_.window_restore) return Error{"faulty engine: takes no RestoreWindow"};
     if (auto done = inner_->update(id, update); !done) return done;
     if (auto bad = lost_after()) return *bad;
+    if (restore != nullptr) setup_.slots[id.index].window.copy_from(*restore->window);
     if (std::holds_alternative<Expire>(update)) setup_.slots[id.index].expired.store(true, std::memory_order_relaxed);
     return {};
   }

@@ -45,6 +45,9 @@ struct FaultOptions {
     void* self = nullptr;
     void (*number)(void* self, SaId sa, std::uint64_t number) = nullptr;
   } spent{};
+  bool keeps_window = false;  // takes RestoreWindow, unlike a card
+  // Takes away what a card of that kind does not do.
+  void (*limit)(Capabilities& capabilities) = nullptr;
 };
 
 struct FaultCounts {
