@@ -14,6 +14,7 @@ Capabilities every_capability() {
   Capabilities all;
   all.engine = "configuration";
   all.max_sas = std::numeric_limits<std::uint32_t>::max();
+  all.esp_udp_ipv6 = all.esp_udp_transport = true;
   all.esp = all.esp_tunnel = all.esp_transport = all.esp_inter_family = all.esp_udp = all.esp_esn = all.esp_tfc = true;
   all.aes_128 = all.aes_192 = all.aes_256 = all.gmac = true;
   all.replay_window_max = replay_window_largest;

@@ -30,6 +30,7 @@ Capabilities software_capabilities(const AeadProvider& provider) {
   can.max_packet = packet_largest;
   can.max_stages = 2;
   can.immediate = can.window_restore = true;
+  can.esp_udp_ipv6 = can.esp_udp_transport = true;
   can.esp = can.esp_tunnel = can.esp_transport = can.esp_inter_family = can.esp_udp = can.esp_esn = can.esp_tfc = true;
   can.aes_128 = can.aes_192 = can.aes_256 = can.gmac = true;
   can.replay_window_max = replay_window_largest;

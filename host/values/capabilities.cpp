@@ -150,6 +150,10 @@ Result<void> check_esp_limits(const Capabilities& can, const EspSa& sa) {
   if (is_gmac(sa.algorithm) && !can.gmac) return lacks(can, "algorithm", "AES-GMAC", "AES-GCM");
   if (sa.esn && !can.esp_esn) return lacks(can, "esn", "on", "off");
   if (sa.udp && !can.esp_udp) return lacks(can, "udp", "UDP encapsulation", "none");
+  if (sa.udp && sa.source.family == Family::ipv6 && !can.esp_udp_ipv6)
+    return lacks(can, "udp", "UDP encapsulation over IPv6", "UDP encapsulation over IPv4");
+  if (sa.udp && sa.mode == EspMode::transport && !can.esp_udp_transport)
+    return lacks(can, "udp", "UDP encapsulation in transport mode", "UDP encapsulation in tunnel mode");
   if (sa.tfc_pad_to != 0 && !can.esp_tfc) return lacks(can, "tfc_pad_to", fmt::to_string(sa.tfc_pad_to), "0");
   if (sa.tfc_pad_to > can.max_packet)
     return lacks(can, "tfc_pad_to", fmt::to_string(sa.tfc_pad_to), fmt::format("at most {}", can.max_packet));

@@ -28,6 +28,8 @@ struct Capabilities {
   bool esp_transport = false;
   bool esp_inter_family = false;  // IPv6 in IPv4 and the reverse
   bool esp_udp = false;
+  bool esp_udp_ipv6 = false;       // UDP over IPv6: its checksum covers the ciphertext (RFC 8200 8.1)
+  bool esp_udp_transport = false;  // UDP in transport mode: the inner checksum is repaired (RFC 3948 3.1.2)
   bool esp_esn = false;
   bool esp_tfc = false;
   bool aes_128 = false;

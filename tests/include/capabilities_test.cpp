@@ -18,6 +18,7 @@ Secret<32> key(std::size_t size) {
 Capabilities everything() {
   Capabilities can;
   can.engine = "test";
+  can.esp_udp_ipv6 = can.esp_udp_transport = true;
   can.esp = can.esp_tunnel = can.esp_transport = can.esp_inter_family = can.esp_udp = can.esp_esn = can.esp_tfc = true;
   can.aes_128 = can.aes_192 = can.aes_256 = can.gmac = true;
   can.replay_window_max = 4096;
@@ -277,6 +278,18 @@ TEST_CASE("An engine without something refuses the ESP SA that needs it, and onl
       {[](Capabilities& can) { can.esp_esn = false; }, [](EspSa&) {}, "esn: asked on, allowed by engine test: off"},
       {[](Capabilities& can) { can.esp_udp = false; }, [](EspSa& sa) { sa.udp = UdpEncapsulation{}; },
        "udp: asked UDP encapsulation, allowed by engine test: none"},
+      {[](Capabilities& can) { can.esp_udp_ipv6 = false; },
+       [](EspSa& sa) {
+         sa.udp = UdpEncapsulation{};
+         sa.source = sa.destination = IpAddress{Family::ipv6, {0x20, 0x01, 0x0d, 0xb8, 1}};
+       },
+       "udp: asked UDP encapsulation over IPv6, allowed by engine test: UDP encapsulation over IPv4"},
+      {[](Capabilities& can) { can.esp_udp_transport = false; },
+       [](EspSa& sa) {
+         sa.udp = UdpEncapsulation{};
+         sa.mode = EspMode::transport;
+       },
+       "udp: asked UDP encapsulation in transport mode, allowed by engine test: UDP encapsulation in tunnel mode"},
       {[](Capabilities& can) { can.esp_tfc = false; }, [](EspSa& sa) { sa.tfc_pad_to = 100; },
        "tfc_pad_to: asked 100, allowed by engine test: 0"},
       {[](Capabilities& can) { can.max_packet = 1500; }, [](EspSa& sa) { sa.tfc_pad_to = 1501; },
