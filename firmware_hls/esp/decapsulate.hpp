@@ -5,6 +5,8 @@
 #include "firmware_hls/esp/encapsulate.hpp"
 #include "firmware_hls/esp/selectors.hpp"
 #include "firmware_hls/tables/inspection.hpp"
+#include "firmware_hls/tables/judgement.hpp"
+#include "firmware_hls/tables/lookup.hpp"
 
 namespace linecrypt {
 namespace firmware {
@@ -111,6 +113,23 @@ inline DecapsulatePlan plan_decapsulate(const abi::EspRecord& record, const Wind
   return plan;
 }
 
+// Where a packet's SA is found by its SPI (in-line ports): ESP, or ESP in UDP.
+inline HashKey spi_of(const Window& window, u32 l2, u32 length) {
+  HashKey key = {false, 0, 0};
+  if (l2 > l2_largest || l2 > length) return key;
+  const Window ip_window = shifted(window, l2);
+  const u32 available = length - l2;
+  const u32 room = window_bytes - l2;
+  const IpHeaders ip = parse_ip(ip_window.byte, available, available < room ? available : room);
+  if (!ip.valid || ip.fragment || ip.l4_offset > headers_largest) return key;
+  const Window l4 = shifted(ip_window, ip.l4_offset);
+  const u32 at = ip.protocol == wire::protocol_udp ? wire::udp_size : 0U;
+  key.exists = (ip.protocol == wire::protocol_udp || ip.protocol == wire::protocol_esp) &&
+               ip.total_length - ip.l4_offset >= at + 4;
+  key.key = get32(l4.byte + at);
+  return key;
+}
+
 // What the cipher is given: nonce from salt and IV (RFC 4106 4); associated data SPI and full number (RFC 4106 5);
 // GMAC: IV and text too (RFC 4543 3.3).
 inline Shape build_decapsulate(const abi::EspRecord& record, const DecapsulatePlan& plan, const Window& window,
@@ -140,14 +159,6 @@ inline Shape build_decapsulate(const abi::EspRecord& record, const DecapsulatePl
   shape.text_bytes = static_cast<u16>(bytes_of(shape.in));
   return shape;
 }
-
-// What came out, if it is authentic.
-struct Judgement {
-  VerdictCode verdict;  // pending: deliver
-  bool unseen;          // this card cannot tell: the packet must count nowhere, and the host may do it again
-  u16 counted;          // as LifetimeLimit::bytes
-  Cut out;              // text -> clear packet
-};
 
 inline Judgement judged(Judgement judgement, VerdictCode verdict) {
   judgement.verdict = verdict;
@@ -279,6 +290,62 @@ inline Judgement judge_decapsulate(const abi::EspRecord& record, const Selectors
                                                  : judge_transport(record, selectors, plan, frame, text, payload);
   judgement.out.strip = static_cast<u16>(judgement.out.strip + before_text);
   return judgement;
+}
+
+// What becomes of the packet (RFC 4303 3.4.3, 3.4.4; RFC 4301 4.4.2.1). The order is the software engine's.
+//
+// 1. An SA past its hard lifetime opens nothing.
+// 2. The number and the window; the accept ceiling.
+// 3. The tag.
+// 4. What this card cannot tell is as if it had not come.
+// 5. Now, and only now, the window moves.
+// 6. Trailer, inner packet, selectors; the lifetime counts what was accepted. A dummy is a packet of no bytes.
+inline Decision decide_decapsulate(const abi::EspRecord& record, const Judgement& judgement, const Evidence& evidence,
+                                   const abi::LifetimeEntry& lifetime, IngressNumbers& numbers, WindowWord& word) {
+  Decision decision = {};
+  // 1.
+  if (numbers.life.expired) {
+    decision.verdict = VerdictCode::hard_expired;
+    decision.events = report_hard(numbers.life, evidence.can_report);
+    return decision;
+  }
+  // 2.
+  decision.verdict = evidence.number_verdict;
+  if (decision.verdict != VerdictCode::pending) return decision;
+  const u32 window = record.replay_window;
+  decision.verdict = verdict_of(check_window(numbers, word, evidence.generation, window, evidence.number));
+  if (decision.verdict != VerdictCode::pending) return decision;
+  if (!below_ceiling(numbers, evidence.number, evidence.can_report, decision.events)) {
+    decision.verdict = VerdictCode::lease_exhausted;
+    return decision;
+  }
+  // 3.
+  decision.opened = true;
+  if (!evidence.tag_good) {
+    decision.verdict = VerdictCode::esp_bad_icv;
+    return decision;
+  }
+  // 4.
+  if (judgement.unseen) {
+    decision.opened = false;
+    decision.verdict = judgement.verdict;
+    return decision;
+  }
+  // 5. Inference alone leads no further than this (RFC 4303 A2.2).
+  decision.authentic = true;
+  decision.jumped =
+      evidence.number > numbers.top && evidence.number - numbers.top > (u64{1} << 32U) - record.replay_window;
+  accept(numbers, word, evidence.generation, evidence.number);
+  decision.accepted = true;
+  // 6.
+  decision.verdict = judgement.verdict;
+  const bool good = judgement.verdict == VerdictCode::pending;
+  if (!good && judgement.verdict != VerdictCode::dummy) return decision;
+  decision.events = static_cast<u8>(
+      decision.events | account(numbers.life, lifetime, good ? judgement.counted : 0U, evidence.can_report));
+  decision.deliver = good;
+  if (good) decision.verdict = VerdictCode::ok;
+  return decision;
 }
 
 }  // namespace esp

@@ -3,6 +3,8 @@
 #pragma once
 
 #include "firmware_hls/macsec/protect.hpp"
+#include "firmware_hls/tables/judgement.hpp"
+#include "firmware_hls/tables/lookup.hpp"
 
 namespace linecrypt {
 namespace firmware {
@@ -104,6 +106,25 @@ inline bool sci_of(const SecTag& tag, const Window& window, u64& sci) {
   return explicit_sci || scb || (tag.tci_an & tci::end_station) != 0;
 }
 
+// What a frame's SA is found by (in-line ports): SCI and AN behind up to two VLAN tags. Without an SCI the receiver's
+// only SC is meant.
+inline HashKey sci_key(const Window& window, u32 length) {
+  HashKey key = {false, 0, 0};
+  if (length < addresses_size + 2) return key;
+  u32 at = addresses_size;
+  for (u32 i = 0; i < clear_tags_most; ++i) {
+    if (is_vlan(get16(window.byte + at)) && length >= at + 6) at += 4;
+  }
+  if (get16(window.byte + at) != wire::type_macsec) return key;
+  const SecTag tag = sectag_at(window, at, length);
+  u64 sci = 0;
+  const bool named = sci_of(tag, window, sci);
+  key.exists = tag.verdict == VerdictCode::pending;
+  key.key = named ? sci : 0;
+  key.an = (tag.tci_an & tci::an) + (named ? 0U : abi::hash_implicit);
+  return key;
+}
+
 // IEEE 802.1AE-2018 10.6, up to the number.
 //
 // 1. No longer than a frame may be.
@@ -158,6 +179,62 @@ inline Shape build_validate(const ValidatePlan& plan, const Window& window) {
   append(shape.out, window.byte, plan.offset);
   shape.out.keep = plan.tag.data;
   return shape;
+}
+
+// What becomes of the frame (IEEE 802.1AE-2018 10.6). The order is the software engine's.
+//
+// 1. Number 0 is never sent. Replay protection (10.6.2, 10.6.4), and the accept ceiling.
+// 2. validateFrames disabled: unchanged text is delivered without a look at its ICV (10.6.5).
+// 3. A wrong ICV: changed text is dropped, and so is everything where validation is strict; else the frame is delivered
+//    as invalid, and its PN is not believed.
+// 4. A stopped SA accepts nothing.
+// 5. The next PN moves. Below the lowest PN without replay protection: delivered, and it does not.
+inline Decision decide_validate(const abi::MacsecRecord& record, const ValidatePlan& plan, const Judgement& judgement,
+                                const Evidence& evidence, const abi::LifetimeEntry& lifetime, IngressNumbers& numbers,
+                                WindowWord& word) {
+  Decision decision = {};
+  // 1.
+  decision.verdict = evidence.number_verdict;
+  if (decision.verdict != VerdictCode::pending) return decision;
+  const bool below = below_lowest(numbers, record.replay_window, evidence.number);
+  if (has(record, abi::macsec_flag::replay_protect)) {
+    const Replay bitmap = check_window(numbers, word, evidence.generation, record.bitmap, evidence.number);
+    decision.verdict = verdict_of(below ? Replay::late : bitmap);
+    if (decision.verdict != VerdictCode::pending) return decision;
+  }
+  if (!below_ceiling(numbers, evidence.number, evidence.can_report, decision.events)) {
+    decision.verdict = VerdictCode::lease_exhausted;
+    return decision;
+  }
+  // 2.
+  decision.deliver = true;
+  decision.verdict = VerdictCode::unchecked;
+  if (plan.unchecked) return decision;
+  // 3. validate: 2 is strict
+  const bool changed = (plan.tag.tci_an & tci::changed) != 0;
+  if (!evidence.tag_good) {
+    if (!changed && record.validate != 2) return decision;
+    decision.deliver = false;
+    decision.verdict = VerdictCode::macsec_not_valid;
+    return decision;
+  }
+  // 4.
+  if (numbers.life.expired) {
+    decision.deliver = false;
+    decision.verdict = VerdictCode::hard_expired;
+    decision.events = static_cast<u8>(decision.events | report_hard(numbers.life, evidence.can_report));
+    return decision;
+  }
+  decision.events =
+      static_cast<u8>(decision.events | account(numbers.life, lifetime, judgement.counted, evidence.can_report));
+  decision.verdict = VerdictCode::ok;
+  // 5.
+  if (below) return decision;
+  decision.opened = true;
+  decision.authentic = true;
+  accept(numbers, word, evidence.generation, evidence.number);
+  decision.accepted = true;
+  return decision;
 }
 
 }  // namespace macsec
