@@ -20,6 +20,7 @@ endfunction()
 
 linecrypt_pkg(linecrypt_libmnl libmnl)
 linecrypt_pkg(linecrypt_pcap libpcap)
+linecrypt_pkg(linecrypt_pci libpci)
 linecrypt_pkg(linecrypt_tomlplusplus tomlplusplus)
 
 # DPDK by the libraries we use: its pkg-config file names every one and would make each program load them all. The PMDs that we need
@@ -43,3 +44,11 @@ target_link_libraries(linecrypt_ipsec_mb INTERFACE ${ipsec_mb_library})
 # are not a matter of taste. (A program that links it should read host/software/aead/openssl_memory_at_start.hpp.)
 linecrypt_pkg(linecrypt_httplib cpp-httplib)
 target_link_libraries(linecrypt_httplib INTERFACE Threads::Threads)
+
+# XRT's native C++ API. Debian's pkg-config file for it names folders that do not exist, so it is not asked.
+find_path(xrt_include xrt.h REQUIRED PATH_SUFFIXES xrt)
+find_library(xrt_coreutil_library xrt_coreutil REQUIRED)
+find_library(uuid_library uuid REQUIRED)
+add_library(linecrypt_xrt INTERFACE)
+target_include_directories(linecrypt_xrt SYSTEM INTERFACE ${xrt_include})
+target_link_libraries(linecrypt_xrt INTERFACE ${xrt_coreutil_library} ${uuid_library})

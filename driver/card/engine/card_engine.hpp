@@ -38,7 +38,7 @@ struct CardOptions {
   std::uint32_t device = 0;
   std::filesystem::path xclbin;              // its manifest stands beside it
   abi::CardMode mode = abi::CardMode::none;  // what the bitstream must do; none: whatever it does
-  std::filesystem::path trusted_keys;        // PEM public key that must have signed the manifest; empty: none must
+  std::filesystem::path trusted_keys;        // folder of *.pem, one of which must have signed; empty: none must
   bool allow_shared_node = false;            // device node that other users may open: go on, with a note
 
   EpochSource epoch{};
@@ -108,6 +108,9 @@ class CardEngine : public Engine {
   virtual Result<void> reset() = 0;
   // reset(), then open() with the setup of the last open(). All slots are free afterwards.
   virtual Result<void> reset_and_reopen() = 0;
+  // reset_and_reopen() on a thread of its own; returns at once. State is opening until it is ready, or lost again.
+  // Until then nobody calls the engine but state().
+  virtual void start_recovery() = 0;
 
   // The card's own view of an SA, read back through the command ring. Equal to read() when nothing is in flight.
   [[nodiscard]] virtual Result<SaState> read_back(SaId id) = 0;

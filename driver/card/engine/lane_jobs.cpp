@@ -1,0 +1,190 @@
+// What becomes of one job before the card sees it and behind it.
+#include <algorithm>
+#include <cstring>
+
+#include "driver/card/engine/lane.hpp"
+#include "driver/card/engine/room.hpp"
+#include "driver/card/engine/settle.hpp"
+#include "linecrypt/wire/esp.hpp"
+#include "linecrypt/wire/ip_packet.hpp"
+#include "linecrypt/wire/udp.hpp"
+
+namespace linecrypt::card {
+namespace {
+
+// A MACsec frame delivered unvalidated still goes on to its ESP stage, which has its own key and tag.
+constexpr bool goes_on(Verdict verdict) noexcept {
+  return verdict == Verdict::ok || verdict == Verdict::unchecked;
+}
+
+// The blocks of a chain stand in this order.
+constexpr bool follows(Operation first, Operation second) noexcept {
+  return (first == Operation::esp_encapsulate && second == Operation::macsec_protect) ||
+         (first == Operation::macsec_validate && second == Operation::esp_decapsulate);
+}
+
+// Decryption began: nothing of the payload may stay readable.
+constexpr bool behind_cipher(bool passed, Verdict verdict) noexcept {
+  return passed || verdict == Verdict::esp_bad_icv || verdict == Verdict::macsec_not_valid;
+}
+
+// Where the payload of an ingress packet begins: behind the headers that were in clear.
+std::uint32_t payload_offset(const SaPlan& plan, const Packet& packet, std::uint32_t l2_length) noexcept {
+  std::uint32_t at = 0;
+  if (plan.operation == Operation::macsec_validate) {
+    wire::SecTag tag;
+    if (wire::find_sectag(plan.clear_tags, packet.data, packet.length, tag) == Verdict::pending)
+      at = plan.clear_tags.sectag_offset() + tag.size;
+  } else if (packet.length > l2_length) {
+    const wire::IpPacket ip = wire::parse_ip(packet.data + l2_length, packet.length - l2_length);
+    if (ip.valid) at = l2_length + ip.l4_offset + (plan.udp ? wire::udp_size : 0) + wire::esp_header_size + 8;
+  }
+  return std::min(at, packet.length);
+}
+
+// The destination of a refused ingress packet: its headers, zeros for the rest, as the software engine leaves it.
+void leave_zeros(const Job& job, const SaPlan& plan) noexcept {
+  const Packet& source = *job.source;
+  Packet& destination = *job.destination;
+  const std::uint32_t clear = payload_offset(plan, source, job.l2_length);
+  if (job.source != job.destination) {
+    if (destination.length + destination.tailroom < source.length) return;
+    std::memcpy(destination.data, source.data, clear);
+    destination.set_length(source.length);
+  }
+  std::memset(destination.data + clear, 0, destination.length - clear);
+}
+
+}  // namespace
+
+// One stage: the id's SA is live, and is for this operation. The place is read before the generation is: a place that
+// was read while the SA was live is that SA's.
+Verdict Lane::admit_stage(const Job& job, std::uint32_t at, InFlight& entry) noexcept {
+  const Stage& stage = job.stages[at];
+  if (stage.operation == Operation::none) return Verdict::wrong_operation;
+  if (stage.sa.index >= setup_.view.size() || !stage.sa.valid()) return Verdict::stale_sa;
+  const SaPlan& plan = setup_.view.plan(stage.sa.index);
+  const CardPlace place = CardPlace::unpacked(plan.place.load(std::memory_order_acquire));
+  if (!setup_.view.live(stage.sa)) return Verdict::stale_sa;
+  if (plan.operation != stage.operation) return Verdict::wrong_operation;
+  entry.stage[at] = {place.index, place.generation};
+  return Verdict::pending;
+}
+
+// 1. One segment, of a size that the card takes; out of place, a destination as large as the source.
+// 2. The first stage, and room for its result.
+// 3. A second stage that cannot be is left out: the job ends behind the first one with that verdict.
+Verdict Lane::admit(const Job& job, InFlight& entry) noexcept {
+  const Packet& source = *job.source;
+  const Packet& destination = *job.destination;
+  const bool in_place = job.source == job.destination;
+  // 1.
+  const_cast<Job&>(job).verdict_stage = 0;
+  const_cast<Job&>(job).number = 0;
+  if (source.next != nullptr || destination.next != nullptr) return Verdict::unsupported;
+  if (source.length > abi::frame_largest) return Verdict::oversize;
+  if (!in_place && destination.length + destination.tailroom < source.length) return Verdict::no_buffer;
+  // 2.
+  if (const Verdict verdict = admit_stage(job, 0, entry); verdict != Verdict::pending) return verdict;
+  if (source.length == 0)
+    return job.stages[0].operation == Operation::esp_encapsulate ||
+                   job.stages[0].operation == Operation::esp_decapsulate
+               ? (job.l2_length == 0 ? Verdict::malformed_ip : Verdict::malformed_ethernet)
+               : Verdict::malformed_ethernet;
+  const bool egress = is_egress(job.stages[0].operation);
+  Room room{destination.headroom, source.length, destination.length + destination.tailroom - source.length};
+  if (egress && !take_room(setup_.view.plan(job.stages[0].sa.index), source.data, job.l2_length, room))
+    return Verdict::no_buffer;
+  entry.stages = 1;
+  // 3.
+  if (job.stages[1].operation != Operation::none) {
+    Verdict second = admit_stage(job, 1, entry);
+    if (second == Verdict::pending && !follows(job.stages[0].operation, job.stages[1].operation))
+      second = Verdict::unsupported;
+    if (second == Verdict::pending && egress &&
+        !take_room(setup_.view.plan(job.stages[1].sa.index), source.data, job.l2_length, room))
+      second = Verdict::no_buffer;
+    entry.after = second;
+    if (second == Verdict::pending) entry.stages = 2;
+  }
+  entry.output_room = room.length;
+  return Verdict::pending;
+}
+
+// Finishes a batch whose output slab has come over. A completion that cannot be ends it: the rest goes back.
+void Lane::finish(Slab& slab) {
+  for (std::uint32_t i = 0; i < slab.count(); ++i) {
+    if (const char* fault = finish_job(slab, i); fault != nullptr) {
+      setup_.loss->report(fault);
+      return give_back(slab, i);
+    }
+  }
+  slab.clear();
+}
+
+// 1. The completion is this job's, and says what can be.
+// 2. Each stage that ran is settled with its SA, in order. A stage that the host refuses ends the job.
+// 3. A result goes to the destination. All of it came over, and no more than there was room for.
+// 4. A refused ingress packet leaves zeros.
+// Null: the job is done. Else what the card did wrong; the job is still in flight.
+const char* Lane::finish_job(Slab& slab, std::uint32_t i) noexcept {
+  const InFlight& entry = slab.entry(i);
+  const abi::Completion& completion = slab.completion(i);
+  Job& job = *entry.job;
+  // 1.
+  if (completion.epoch != setup_.epoch) return "a completion carries another session's epoch";
+  if (completion.cookie != entry.cookie) return "a completion is not the one of its packet";
+  if (completion.verdict >= verdict_count || completion.verdict_stage >= entry.stages)
+    return "a completion has a verdict that does not exist";
+  const auto given = static_cast<Verdict>(completion.verdict);
+  if (given == Verdict::pending) return "a completion has no verdict";
+  const bool has_result = goes_on(given);
+  if (has_result && completion.verdict_stage + 1 != entry.stages) return "a completion stopped between two stages";
+  if (has_result != (completion.length != 0) || completion.length > entry.output_room)
+    return "a completion has a length that cannot be";
+  // 2.
+  Verdict verdict = Verdict::pending;
+  std::uint32_t front = 0;
+  bool zero = false;
+  for (std::uint32_t s = 0; s <= completion.verdict_stage; ++s) {
+    const SaId sa = job.stages[s].sa;
+    SaPlan& plan = setup_.view.plan(sa.index);
+    StageReport report;
+    report.passed = (completion.flags >> s & 1U) != 0;
+    report.verdict = s == completion.verdict_stage ? given : report.passed ? Verdict::ok : Verdict::unchecked;
+    report.number = completion.number[s];
+    report.inner_length = completion.inner_lengths[s];
+    Settled settled{report.verdict};
+    // Removed meanwhile: the card has said so (stale_sa), and there is nothing to settle with.
+    if (setup_.view.live(sa)) {
+      Events& events = sa.index < setup_.flags->slots().size() ? events_ : own_events_;
+      settled = settle(setup_.view.slot(sa.index), plan, report, s == 0 ? job.source : nullptr, job.l2_length, events);
+    } else if (!is_drop(report.verdict) || report.passed) {
+      settled.verdict = Verdict::stale_sa;
+    }
+    if (settled.fault != nullptr) return settled.fault;
+    verdict = settled.verdict;
+    job.verdict_stage = static_cast<std::uint8_t>(s);
+    job.number = report.number;
+    front += plan.front;
+    zero = !is_egress(plan.operation) && behind_cipher(report.passed, verdict);
+    if (!goes_on(verdict)) break;
+  }
+  if (goes_on(verdict) && entry.after != Verdict::pending) {
+    verdict = entry.after;
+    job.verdict_stage = 1;
+    job.number = 0;
+    zero = !is_egress(job.stages[0].operation);
+  }
+  // 3. and 4.
+  if (goes_on(verdict)) {
+    if (completion.length >= sizeof canary_ && !slab.came(i, canary_)) return "a transfer from the card was cut short";
+    if (!deliver(*job.destination, slab.result(i), completion.length, front)) verdict = Verdict::no_buffer;
+  } else if (zero) {
+    leave_zeros(job, setup_.view.plan(job.stages[0].sa.index));
+  }
+  complete(entry, verdict);
+  return nullptr;
+}
+
+}  // namespace linecrypt::card

@@ -1,0 +1,38 @@
+// Session: how a card is taken into use and left. Opening assumes nothing: fabric and card memory outlive a process,
+// and XRT does not load a bitstream that is there already.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "driver/card/engine/card_port.hpp"
+#include "driver/card/engine/command_ring.hpp"
+#include "driver/card/engine/sa_table.hpp"
+
+namespace linecrypt::card {
+
+// What the card's registers say of it.
+struct CardFacts {
+  std::uint32_t abi_version = 0;
+  abi::CardMode mode = abi::CardMode::none;
+  std::uint32_t features = 0;
+  std::uint32_t sa_count = 0;
+  [[nodiscard]] bool emulated() const noexcept { return (features & abi::feature::modelled) != 0; }
+};
+
+inline constexpr std::uint64_t progress_limit_ns = 200'000'000;
+inline constexpr std::uint64_t progress_limit_emulated_ns = 10'000'000'000;
+
+[[nodiscard]] const char* name(abi::CardMode mode) noexcept;
+
+// Is it a card of ours, of our ABI, and can it do what is asked? Starts the control kernel where it does not run.
+Result<CardFacts> read_facts(CardPort& port, abi::CardMode wanted);
+
+// Stops the card and sweeps every table and ring; returns once the card has confirmed it.
+Result<void> reset_card(CardPort& port, Patience patience);
+
+// Registers, epoch, enable. The card was reset.
+Result<void> enable_card(CardPort& port, std::uint32_t epoch, const CommandRing& commands, const Lanes& lanes,
+                         Patience patience);
+
+}  // namespace linecrypt::card
