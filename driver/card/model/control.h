@@ -59,7 +59,7 @@ struct linecrypt_model_state {
   uint64_t port_out_lost[2]; /* of those, not taken by what the port is attached to */
 };
 
-int linecrypt_model_state(unsigned device, struct linecrypt_model_state* state);
+int linecrypt_model_report(unsigned device, struct linecrypt_model_state* state);
 
 /* Copies of `bytes` in the card's memory, freed buffers included: what somebody who reads the memory chips would find. */
 int64_t linecrypt_model_find(unsigned device, const void* bytes, uint64_t length);
