@@ -18,8 +18,9 @@ constexpr std::uint64_t no_registers = ~std::uint64_t{0};  // ip_data.m_base_add
 template <typename T>
 void append(Bytes& out, const T& value) {
   static_assert(std::is_trivially_copyable_v<T>);
-  const auto* bytes = reinterpret_cast<const std::uint8_t*>(&value);
-  out.insert(out.end(), bytes, bytes + sizeof(T));
+  const std::size_t end = out.size();
+  out.resize(end + sizeof(T));
+  std::memcpy(out.data() + end, &value, sizeof(T));
 }
 
 void append_text(Bytes& out, std::string_view text) {

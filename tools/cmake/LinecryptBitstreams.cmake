@@ -1,0 +1,27 @@
+# linecrypt_xclbin(<name> IMAGE <shared library target> SPEC <json> [WIRING <wiring>] [DECLARED_DISTANCE <cycles>])
+# The emulated card's xclbin and its manifest: <build>/bitstreams/<name>.xclbin and <name>.json, target <name>.
+# Property LINECRYPT_XCLBIN of the target is the file's path. D defaults to the distance that the kernels declare.
+function(linecrypt_xclbin name)
+  cmake_parse_arguments(ARG "" "IMAGE;SPEC;WIRING;DECLARED_DISTANCE" "" ${ARGN})
+  if(NOT ARG_IMAGE OR NOT ARG_SPEC)
+    message(FATAL_ERROR "linecrypt_xclbin(${name}): IMAGE and SPEC are needed")
+  endif()
+  if(NOT ARG_DECLARED_DISTANCE)
+    set(ARG_DECLARED_DISTANCE 8)
+  endif()
+  set(wiring)
+  if(ARG_WIRING)
+    set(wiring --wiring ${ARG_WIRING})
+  endif()
+  cmake_path(ABSOLUTE_PATH ARG_SPEC BASE_DIRECTORY ${CMAKE_SOURCE_DIR} OUTPUT_VARIABLE spec)
+  set(folder ${CMAKE_BINARY_DIR}/bitstreams)
+  file(MAKE_DIRECTORY ${folder})
+  add_custom_command(
+    OUTPUT ${folder}/${name}.xclbin ${folder}/${name}.json
+    COMMAND linecrypt-xclbin make --spec ${spec} --image $<TARGET_FILE:${ARG_IMAGE}> --out ${folder}/${name}.xclbin
+            --tool "${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}, emulated" --declared-distance ${ARG_DECLARED_DISTANCE} ${wiring}
+    DEPENDS linecrypt-xclbin ${ARG_IMAGE} ${spec}
+    COMMENT "Packing ${name}.xclbin for the emulated card" VERBATIM)
+  add_custom_target(${name} DEPENDS ${folder}/${name}.xclbin ${folder}/${name}.json)
+  set_target_properties(${name} PROPERTIES LINECRYPT_XCLBIN ${folder}/${name}.xclbin)
+endfunction()
