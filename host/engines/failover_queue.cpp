@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 #include <functional>
+#include <iterator>
+#include <utility>
 
 namespace linecrypt::engines {
 namespace {
@@ -27,13 +29,15 @@ void each_sa(const Job& job, std::size_t count, F f) noexcept {
 FailoverQueue::FailoverQueue(const Setup& setup)
     : setup_(setup),
       secondary_immediate_(setup.secondary != nullptr && setup.secondary->capabilities().immediate),
-      waiting_(setup.options.jobs_per_queue),
       outbox_(setup.options.jobs_per_queue),
       splits_(setup.options.splits_per_queue),
       behind_(setup.routes->size),
       split_(setup.routes->size),
+      split_waiting_(setup.routes->size),
       marked_(setup.routes->size),
       in_flight_(std::make_unique<std::atomic<std::uint32_t>[]>(setup.routes->size)) {
+  waiting_.reserve(setup.options.jobs_per_queue);
+  for (int i = 0; i < 4; ++i) flights_.emplace_back(setup.options.jobs_per_queue);
   for (std::uint32_t i = 0; i < splits_.size(); ++i) free_splits_.push_back(i);
 }
 
@@ -42,7 +46,8 @@ FailoverQueue::FailoverQueue(const Setup& setup)
 // 3. Jobs of SAs on their way, or behind others of theirs, wait here.
 std::uint32_t FailoverQueue::submit(std::span<Job* const> jobs) {
   // 1.
-  if (waiting_.size() != 0) pump();
+  full_[0] = full_[1] = false;
+  if (!waiting_.empty()) pump();
   // 2.
   std::uint32_t accepted = 0;
   std::uint32_t run = 0;  // jobs behind `accepted` that go to `route`
@@ -52,13 +57,14 @@ std::uint32_t FailoverQueue::submit(std::span<Job* const> jobs) {
     const std::uint32_t taken = engine_of(route)->submit(setup_.id, jobs.subspan(accepted, run));
     for (std::uint32_t i = 0; i < taken; ++i) {
       Job& job = *jobs[accepted + i];
+      const std::uint64_t turn = ++turn_;
       Cause cause = Cause::fresh;
       if (job.verdict == Verdict::pending) {
-        enter(job, route == Route::primary);
+        enter(job, turn, route == Route::primary);
         ++outstanding_;
       } else if (settle(job, route == Route::primary, cause) == Outcome::wait) {
         ++outstanding_;
-        wait(job, cause);
+        wait(job, turn, cause);
       }
     }
     accepted += taken;
@@ -86,20 +92,23 @@ std::uint32_t FailoverQueue::submit(std::span<Job* const> jobs) {
     if (answer(*job, choice)) {
       // Done with.
     } else if (must_wait(*job, choice)) {
+      // An engine that takes no more: this is the caller's to hold.
+      if (choice.route == Route::primary ? full_[0] : choice.route == Route::secondary && full_[1]) return accepted;
       job->verdict = Verdict::pending;
       ++outstanding_;
-      wait(*job, Cause::fresh);
+      wait(*job, ++turn_, Cause::fresh);
     } else {
       Cause cause = Cause::fresh;
       Outcome outcome = Outcome::finished;
       Job* leg = nullptr;
       job->verdict = Verdict::pending;
-      if (!start_split(*job, cause, outcome, leg)) return accepted;
+      if (!start_split(*job, turn_ + 1, cause, outcome, leg)) return accepted;
+      ++turn_;
       if (outcome == Outcome::finished) {
         conclude(*leg);
       } else {
         ++outstanding_;
-        if (outcome == Outcome::wait) wait(*leg, cause);
+        if (outcome == Outcome::wait) wait(*leg, turn_, cause);
       }
     }
     ++accepted;
@@ -111,9 +120,9 @@ std::uint32_t FailoverQueue::submit(std::span<Job* const> jobs) {
 // 1. What waited, and what has come of it. 2. What the engines have finished.
 std::uint32_t FailoverQueue::poll(std::span<Job*> done) {
   // 1.
-  if (waiting_.size() != 0) pump();
+  if (!waiting_.empty()) pump();
   std::uint32_t count = take_outbox(done);
-  if (outbox_.size() != 0) return count;
+  if (!outbox_.empty()) return count;
   // 2.
   if (in_engine_[0].load(std::memory_order_relaxed) != 0) count += take_engine(true, done.subspan(count));
   if (in_engine_[1].load(std::memory_order_relaxed) != 0) count += take_engine(false, done.subspan(count));
@@ -154,10 +163,13 @@ bool FailoverQueue::answer(Job& inner, Choice choice) noexcept {
 
 // Order per SA: behind those that wait; and behind those in two legs, where it could overtake them.
 bool FailoverQueue::must_wait(const Job& job, Choice choice) const noexcept {
-  if (choice.route == Route::held) return true;
-  bool waits = false;
-  each_sa(job, behind_.size(), [&](std::uint32_t index) { waits = waits || behind_[index] != 0; });
-  return waits || behind_split(job, choice);
+  return choice.route == Route::held || is_behind(job) || behind_split(job, choice);
+}
+
+bool FailoverQueue::is_behind(const Job& job) const noexcept {
+  bool behind = false;
+  each_sa(job, behind_.size(), [&](std::uint32_t index) { behind = behind || behind_[index] != 0; });
+  return behind;
 }
 
 // A secondary that finishes at once would overtake a job whose other leg is in the primary; jobs that end in the
@@ -165,16 +177,16 @@ bool FailoverQueue::must_wait(const Job& job, Choice choice) const noexcept {
 bool FailoverQueue::behind_split(const Job& job, Choice choice) const noexcept {
   if (secondary_immediate_ && (choice.split || choice.route == Route::primary)) return false;
   bool waits = false;
-  each_sa(job, split_.size(), [&](std::uint32_t index) { waits = waits || split_[index] != 0; });
+  each_sa(job, split_.size(), [&](std::uint32_t i) { waits = waits || split_[i] != split_waiting_[i]; });
   return waits;
 }
 
-bool FailoverQueue::give(Job& inner, Route route, Cause& cause, Outcome& outcome) {
+bool FailoverQueue::give(Job& inner, std::uint64_t turn, Route route, Cause& cause, Outcome& outcome) {
   Job* one = &inner;
   const bool primary = engine_of(route) == setup_.primary;
   if (engine_of(route)->submit(setup_.id, {&one, 1}) == 0) return false;
   if (inner.verdict == Verdict::pending) {
-    enter(inner, primary);
+    enter(inner, turn, primary);
     outcome = Outcome::inside;
     return true;
   }
@@ -183,17 +195,18 @@ bool FailoverQueue::give(Job& inner, Route route, Cause& cause, Outcome& outcome
 }
 
 // The first leg. False: no Split is free, or the engine takes none.
-bool FailoverQueue::start_split(Job& job, Cause& cause, Outcome& outcome, Job*& leg) {
+bool FailoverQueue::start_split(Job& job, std::uint64_t turn, Cause& cause, Outcome& outcome, Job*& leg) {
   if (free_splits_.empty()) return false;
   Split& split = splits_[free_splits_.back()];
   split.leg = job;
   split.leg.stages = {job.stages[0], Stage{}};
   split.leg.verdict = Verdict::pending;
   split.job = &job;
+  split.turn = turn;
   split.at = 0;
   free_splits_.pop_back();
   count_split(job, 1);
-  if (!give(split.leg, setup_.routes->of(job.stages[0].sa), cause, outcome)) {
+  if (!give(split.leg, turn, setup_.routes->of(job.stages[0].sa), cause, outcome)) {
     count_split(job, -1);
     free_splits_.push_back(static_cast<std::uint32_t>(&split - splits_.data()));
     return false;
@@ -258,7 +271,7 @@ FailoverQueue::Outcome FailoverQueue::second_leg(Split& split, Cause& cause) {
   const bool waits = index < behind_.size() && (behind_[index] != 0 || marked_[index] == scan_);
   if (route == Route::held || route == Route::gone || waits) return Outcome::wait;
   Outcome outcome = Outcome::wait;
-  if (!give(split.leg, route, cause, outcome)) return Outcome::wait;
+  if (!give(split.leg, split.turn, route, cause, outcome)) return Outcome::wait;
   return outcome;
 }
 
@@ -268,6 +281,10 @@ bool FailoverQueue::is_leg(const Job& inner) const noexcept {
   const auto* const from = reinterpret_cast<const std::uint8_t*>(splits_.data());
   const auto* const at = reinterpret_cast<const std::uint8_t*>(&inner);
   return !std::less<>()(at, from) && std::less<>()(at, from + splits_.size() * sizeof(Split));
+}
+
+bool FailoverQueue::is_second_leg(Job& inner) noexcept {
+  return is_leg(inner) && split_of(inner).at == 1;
 }
 
 Job& FailoverQueue::conclude(Job& inner) noexcept {
@@ -282,32 +299,73 @@ Job& FailoverQueue::conclude(Job& inner) noexcept {
   return job;
 }
 
-void FailoverQueue::enter(const Job& inner, bool primary) noexcept {
+FailoverQueue::Flight& FailoverQueue::flight_of(const Job& inner, bool primary) noexcept {
+  return flights_[(primary ? 0U : 2U) + (is_ingress(inner.stages[0].operation) ? 1U : 0U)];
+}
+
+void FailoverQueue::Flight::push(const Job* job, std::uint64_t turn) noexcept {
+  if (count_ == entries_.size()) {
+    // Jobs that came back out of order left holes: close them. There are some, as no more jobs than this are out.
+    std::rotate(entries_.begin(), entries_.begin() + static_cast<std::ptrdiff_t>(head_), entries_.end());
+    const auto end = std::remove_if(entries_.begin(), entries_.end(), [](const Entry& one) { return !one.job; });
+    head_ = 0;
+    count_ = static_cast<std::size_t>(end - entries_.begin());
+  }
+  entries_[(head_ + count_++) % entries_.size()] = {job, turn};
+}
+
+std::uint64_t FailoverQueue::Flight::take(const Job* job) noexcept {
+  std::uint64_t turn = 0;
+  for (std::size_t i = 0; i < count_; ++i) {
+    Entry& entry = entries_[(head_ + i) % entries_.size()];
+    if (entry.job != job) continue;
+    turn = entry.turn;
+    entry.job = nullptr;
+    break;
+  }
+  for (; count_ != 0 && entries_[head_].job == nullptr; --count_) head_ = (head_ + 1) % entries_.size();
+  return turn;
+}
+
+void FailoverQueue::enter(const Job& inner, std::uint64_t turn, bool primary) noexcept {
   each_sa(inner, setup_.routes->size, [this](std::uint32_t index) {
     in_flight_[index].store(in_flight_[index].load(std::memory_order_relaxed) + 1, std::memory_order_release);
   });
   std::atomic<std::uint32_t>& inside = in_engine_[primary ? 0 : 1];
   inside.store(inside.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+  flight_of(inner, primary).push(&inner, turn);
 }
 
-void FailoverQueue::leave(const Job& inner, bool primary) noexcept {
+std::uint64_t FailoverQueue::leave(const Job& inner, bool primary) noexcept {
   each_sa(inner, setup_.routes->size, [this](std::uint32_t index) {
     in_flight_[index].store(in_flight_[index].load(std::memory_order_relaxed) - 1, std::memory_order_release);
   });
   std::atomic<std::uint32_t>& inside = in_engine_[primary ? 0 : 1];
   inside.store(inside.load(std::memory_order_relaxed) - 1, std::memory_order_release);
+  return flight_of(inner, primary).take(&inner);
 }
 
 void FailoverQueue::count_behind(const Job& job, int by) noexcept {
   each_sa(job, behind_.size(), [&](std::uint32_t index) { behind_[index] += static_cast<std::uint32_t>(by); });
 }
+// Of a job that waits in its second leg, or in its first again.
+void FailoverQueue::count_leg(Job& inner, int by) noexcept {
+  if (!is_leg(inner)) return;
+  each_sa(*split_of(inner).job, split_waiting_.size(),
+          [&](std::uint32_t index) { split_waiting_[index] += static_cast<std::uint32_t>(by); });
+  if (is_second_leg(inner)) legs_waiting_ += static_cast<std::uint32_t>(by);
+}
 void FailoverQueue::count_split(const Job& job, int by) noexcept {
   each_sa(job, split_.size(), [&](std::uint32_t index) { split_[index] += static_cast<std::uint32_t>(by); });
 }
 
-void FailoverQueue::wait(Job& inner, Cause cause) {
-  waiting_.push({&inner, now() + setup_.options.hold_limit_ns, cause});
+void FailoverQueue::wait(Job& inner, std::uint64_t turn, Cause cause) {
+  const Waiting entry{&inner, turn, now() + setup_.options.hold_limit_ns, cause};
+  auto at = waiting_.end();
+  while (at != waiting_.begin() && std::prev(at)->turn > turn) --at;
+  waiting_.insert(at, entry);
   if (cause != Cause::punted) count_behind(original(inner), 1);
+  count_leg(inner, 1);
 }
 
 void FailoverQueue::to_outbox(Job& inner) {
@@ -318,7 +376,7 @@ void FailoverQueue::to_outbox(Job& inner) {
 
 // A second leg's input has been through the first: of ingress nothing may be seen.
 void FailoverQueue::give_up(Job& inner, Cause cause, bool answered) noexcept {
-  const bool second = is_leg(inner) && split_of(inner).at == 1;
+  const bool second = is_second_leg(inner);
   if (second && is_ingress(inner.stages[0].operation))
     std::memset(inner.destination->data, 0, inner.destination->length);
   // engine_lost says that the packets are as they were submitted.
@@ -330,77 +388,132 @@ void FailoverQueue::give_up(Job& inner, Cause cause, bool answered) noexcept {
 
 // Those that wait, in order; each SA stops at its first job that has to stay.
 //
-// 1. Behind another of its SAs that stays. 2. Too late. 3. Its SAs are still on their way. 4. To its engine.
+// 1. Runs of jobs for one engine go to it together. 2. What is no part of the run comes behind it.
 void FailoverQueue::pump() {
   const std::uint64_t time = now();
   ++scan_;
-  bool full[2] = {false, false};
-  std::uint32_t kept = 0;
-  const std::uint32_t count = waiting_.size();
-  for (std::uint32_t i = 0; i < count; ++i) {
-    Waiting entry = waiting_.at(i);
-    Job& job = original(*entry.inner);
-    const Cause before = entry.cause;
-    const auto stay = [&] {
-      if (entry.cause != Cause::punted)
-        each_sa(job, marked_.size(), [this](std::uint32_t index) { marked_[index] = scan_; });
-      if (before != Cause::punted && entry.cause == Cause::punted) count_behind(job, -1);
-      if (before == Cause::punted && entry.cause != Cause::punted) count_behind(job, 1);
-      waiting_.at(kept++) = entry;
-    };
-    const auto finish = [&] {
-      if (before != Cause::punted) count_behind(job, -1);
-      to_outbox(*entry.inner);
-    };
+  full_[0] = full_[1] = false;
+  kept_ = 0;
+  std::array<Waiting, burst_largest> run;
+  std::uint32_t count = 0;
+  Route route = Route::none;
+  const auto flush = [&] { give_run({run.data(), std::exchange(count, 0)}, route); };
+  const std::size_t all = waiting_.size();
+  for (std::size_t i = 0; i < all; ++i) {
+    const Waiting entry = waiting_[i];
+    count_leg(*entry.inner, -1);
     // 1.
-    bool blocked = false;
-    each_sa(job, marked_.size(), [&](std::uint32_t index) { blocked = blocked || marked_[index] == scan_; });
-    if (blocked) {
-      stay();
-      continue;
+    Choice choice = choose(*entry.inner);
+    if (joins_run(entry, choice, time)) {
+      if (count == burst_largest || (count != 0 && choice.route != route)) flush();
+      if (joins_run(entry, choice, time)) {
+        route = choice.route;
+        run[count++] = entry;
+        continue;
+      }
     }
     // 2.
-    const Choice choice = choose(*entry.inner);
-    const bool answered = answer(*entry.inner, choice);
-    if (answered || time >= entry.deadline) {
-      give_up(*entry.inner, entry.cause, answered);
-      finish();
-      continue;
-    }
-    // 3. A punted job waits until its SA has left the primary.
-    const bool leg = is_leg(*entry.inner);
-    const bool waits_for_move = entry.cause == Cause::punted && choice.route == Route::primary && !choice.split;
-    const std::size_t engine = choice.route == Route::primary ? 0 : 1;
-    if (choice.route == Route::held || waits_for_move || full[engine] || (!leg && behind_split(job, choice))) {
-      stay();
-      continue;
-    }
-    // 4.
-    Outcome outcome = Outcome::wait;
-    Job* inner = entry.inner;
-    const bool taken = choice.split ? start_split(*entry.inner, entry.cause, outcome, inner)
-                                    : give(*entry.inner, choice.route, entry.cause, outcome);
-    entry.inner = inner;
-    if (taken && before == Cause::redo) counters_.redone.add();
-    if (!taken) {
-      full[engine] = true;
-      stay();
-    } else if (outcome == Outcome::wait) {
-      stay();
-    } else if (outcome == Outcome::finished) {
-      finish();
-    } else if (before != Cause::punted) {
-      count_behind(job, -1);
-    }
+    flush();
+    pump(entry, time);
   }
-  waiting_.cut(kept);
+  flush();
+  waiting_.resize(kept_);
+}
+
+bool FailoverQueue::is_marked(const Job& job) const noexcept {
+  bool marked = false;
+  each_sa(job, marked_.size(), [&](std::uint32_t index) { marked = marked || marked_[index] == scan_; });
+  return marked;
+}
+
+bool FailoverQueue::joins_run(const Waiting& entry, Choice choice, std::uint64_t time) noexcept {
+  if (choice.split || (choice.route != Route::primary && choice.route != Route::secondary)) return false;
+  if (entry.cause == Cause::done || time >= entry.deadline || full_[choice.route == Route::primary ? 0 : 1])
+    return false;
+  if (entry.cause == Cause::punted && choice.route == Route::primary) return false;
+  Job& job = original(*entry.inner);
+  return !is_marked(job) && (is_leg(*entry.inner) || !behind_split(job, choice));
+}
+
+void FailoverQueue::give_run(std::span<Waiting> run, Route route) {
+  if (run.empty()) return;
+  std::array<Job*, burst_largest> jobs{};
+  for (std::size_t i = 0; i < run.size(); ++i) jobs[i] = run[i].inner;
+  const bool primary = engine_of(route) == setup_.primary;
+  const std::uint32_t taken = engine_of(route)->submit(setup_.id, {jobs.data(), run.size()});
+  for (std::uint32_t i = 0; i < run.size(); ++i) {
+    Waiting& entry = run[i];
+    if (i >= taken) {
+      full_[route == Route::primary ? 0 : 1] = true;
+      stay(entry, entry.cause);
+      continue;
+    }
+    if (entry.cause == Cause::redo) counters_.redone.add();
+    if (entry.inner->verdict == Verdict::pending) {
+      enter(*entry.inner, entry.turn, primary);
+      go(entry);
+      continue;
+    }
+    Cause cause = entry.cause;
+    settled(entry, settle(*entry.inner, primary, cause), cause);
+  }
+}
+
+// One that goes alone or not at all.
+//
+// 1. Behind another of its SAs that stays. 2. Too late. 3. Its SAs are still on their way, or their engine is full.
+// 4. To its engine.
+void FailoverQueue::pump(Waiting entry, std::uint64_t time) {
+  Job& job = original(*entry.inner);
+  // 1.
+  if (is_marked(job)) return stay(entry, entry.cause);
+  if (entry.cause == Cause::done) return settled(entry, Outcome::finished, entry.cause);
+  // 2.
+  const Choice choice = choose(*entry.inner);
+  const bool answered = answer(*entry.inner, choice);
+  if (answered || time >= entry.deadline) {
+    give_up(*entry.inner, entry.cause, answered);
+    return settled(entry, Outcome::finished, entry.cause);
+  }
+  // 3. A punted job waits until its SA has left the primary.
+  bool& full = full_[choice.route == Route::primary ? 0 : 1];
+  if (!choice.split || full || behind_split(job, choice)) return stay(entry, entry.cause);
+  // 4.
+  Outcome outcome = Outcome::wait;
+  Cause cause = entry.cause;
+  if (!start_split(*entry.inner, entry.turn, cause, outcome, entry.inner)) {
+    full = true;
+    return stay(entry, entry.cause);
+  }
+  if (entry.cause == Cause::redo) counters_.redone.add();
+  settled(entry, outcome, cause);
+}
+
+// It keeps its place; `cause` is why from now on.
+void FailoverQueue::stay(Waiting entry, Cause cause) noexcept {
+  Job& job = original(*entry.inner);
+  if (cause != Cause::punted) each_sa(job, marked_.size(), [this](std::uint32_t index) { marked_[index] = scan_; });
+  if ((entry.cause == Cause::punted) != (cause == Cause::punted)) count_behind(job, cause == Cause::punted ? -1 : 1);
+  entry.cause = cause;
+  count_leg(*entry.inner, 1);
+  waiting_[kept_++] = entry;
+}
+
+void FailoverQueue::go(const Waiting& entry) noexcept {
+  if (entry.cause != Cause::punted) count_behind(original(*entry.inner), -1);
+}
+
+// What became of one that an engine had.
+void FailoverQueue::settled(const Waiting& entry, Outcome outcome, Cause cause) {
+  if (outcome == Outcome::wait) return stay(entry, cause);
+  go(entry);
+  if (outcome == Outcome::finished) to_outbox(*entry.inner);
 }
 
 std::uint32_t FailoverQueue::take_outbox(std::span<Job*> done) {
   std::uint32_t count = 0;
-  while (count < done.size() && outbox_.size() != 0) {
-    Job* const job = outbox_.at(0);
-    outbox_.pop();
+  while (count < done.size() && !outbox_.empty()) {
+    Job* const job = outbox_.pop();
     count_behind(*job, -1);
     --outstanding_;
     done[count++] = job;
@@ -415,15 +528,18 @@ std::uint32_t FailoverQueue::take_engine(bool primary, std::span<Job*> done) {
   std::uint32_t count = 0;
   for (std::uint32_t i = 0; i < came; ++i) {
     Job& inner = *done[i];
-    leave(inner, primary);
+    const std::uint64_t turn = leave(inner, primary);
     Cause cause = Cause::fresh;
     const Outcome outcome = settle(inner, primary, cause);
-    if (outcome == Outcome::wait) {
-      wait(inner, cause);
-    } else if (outcome == Outcome::finished) {
-      --outstanding_;
-      done[count++] = &conclude(inner);
+    if (outcome == Outcome::wait) wait(inner, turn, cause);
+    if (outcome != Outcome::finished) continue;
+    // In order behind a second leg that waits.
+    if (legs_waiting_ != 0 && is_behind(original(inner))) {
+      wait(inner, turn, Cause::done);
+      continue;
     }
+    --outstanding_;
+    done[count++] = &conclude(inner);
   }
   return count;
 }

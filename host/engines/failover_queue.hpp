@@ -88,15 +88,20 @@ class FailoverQueue {
     redo,    // came back from the lost primary
     punted,  // the primary does not process it; it waits for its SA to move, and nobody waits behind it
     leg,     // its second leg
+    done,    // finished, behind a second leg of its SA
   };
   // A job in two legs. `leg` is what the engines see; first, so that its address is the Split's.
   struct Split {
     Job leg;
     Job* job = nullptr;
+    std::uint64_t turn = 0;
     std::uint8_t at = 0;
   };
+  // `inner` is the caller's job or a Split's leg. `turn` counts the jobs as they were accepted: what waits is kept in
+  // this order, whatever way it came here.
   struct Waiting {
-    Job* inner = nullptr;  // the caller's job, or a Split's leg
+    Job* inner = nullptr;
+    std::uint64_t turn = 0;
     std::uint64_t deadline = 0;
     Cause cause = Cause::fresh;
   };
@@ -107,68 +112,101 @@ class FailoverQueue {
   // What becomes of a job after an engine had it.
   enum class Outcome : std::uint8_t { finished, inside, wait };
 
-  // Bounded rings, sized for all that can be outstanding.
-  template <typename T>
-  class Ring {
+  // Finished jobs for poll(), sized for all that can be outstanding.
+  class Outbox {
    public:
-    explicit Ring(std::size_t size) : items_(size) {}
-    [[nodiscard]] std::uint32_t size() const noexcept { return count_; }
-    [[nodiscard]] T& at(std::uint32_t i) noexcept { return items_[(head_ + i) % items_.size()]; }
-    void push(const T& item) noexcept { at(count_++) = item; }
-    void pop() noexcept {
-      head_ = (head_ + 1) % items_.size();
+    explicit Outbox(std::size_t size) : jobs_(size) {}
+    [[nodiscard]] bool empty() const noexcept { return count_ == 0; }
+    void push(Job* job) noexcept { jobs_[(head_ + count_++) % jobs_.size()] = job; }
+    Job* pop() noexcept {
+      Job* const job = jobs_[head_];
+      head_ = (head_ + 1) % jobs_.size();
       --count_;
+      return job;
     }
-    void cut(std::uint32_t count) noexcept { count_ = count; }
 
    private:
-    std::vector<T> items_;
+    std::vector<Job*> jobs_;
     std::size_t head_ = 0;
-    std::uint32_t count_ = 0;
+    std::size_t count_ = 0;
+  };
+
+  // The turns of the jobs that an engine has, of one direction: they come back in order, or nearly.
+  class Flight {
+   public:
+    explicit Flight(std::size_t size) : entries_(size) {}
+    void push(const Job* job, std::uint64_t turn) noexcept;
+    std::uint64_t take(const Job* job) noexcept;
+
+   private:
+    struct Entry {
+      const Job* job = nullptr;  // none: taken already
+      std::uint64_t turn = 0;
+    };
+    std::vector<Entry> entries_;
+    std::size_t head_ = 0;
+    std::size_t count_ = 0;
   };
 
   // ---- where jobs go ----
   [[nodiscard]] Choice choose(const Job& inner) const noexcept;
   bool answer(Job& inner, Choice choice) noexcept;
   [[nodiscard]] bool must_wait(const Job& job, Choice choice) const noexcept;
+  [[nodiscard]] bool is_behind(const Job& job) const noexcept;
   [[nodiscard]] bool behind_split(const Job& job, Choice choice) const noexcept;
   [[nodiscard]] Engine* engine_of(Route route) const noexcept;
   // One job to its engine. False: not taken.
-  bool give(Job& inner, Route route, Cause& cause, Outcome& outcome);
-  bool start_split(Job& job, Cause& cause, Outcome& outcome, Job*& leg);
+  bool give(Job& inner, std::uint64_t turn, Route route, Cause& cause, Outcome& outcome);
+  bool start_split(Job& job, std::uint64_t turn, Cause& cause, Outcome& outcome, Job*& leg);
   Outcome settle(Job& inner, bool from_primary, Cause& cause);
   Outcome second_leg(Split& split, Cause& cause);
 
   // ---- bookkeeping ----
   [[nodiscard]] bool is_leg(const Job& inner) const noexcept;
+  [[nodiscard]] bool is_second_leg(Job& inner) noexcept;
   [[nodiscard]] Split& split_of(Job& inner) noexcept { return *reinterpret_cast<Split*>(&inner); }
   [[nodiscard]] Job& original(Job& inner) noexcept { return is_leg(inner) ? *split_of(inner).job : inner; }
   Job& conclude(Job& inner) noexcept;  // the caller's job with its verdict
-  void enter(const Job& inner, bool primary) noexcept;
-  void leave(const Job& inner, bool primary) noexcept;
+  void enter(const Job& inner, std::uint64_t turn, bool primary) noexcept;
+  std::uint64_t leave(const Job& inner, bool primary) noexcept;  // its turn
+  [[nodiscard]] Flight& flight_of(const Job& inner, bool primary) noexcept;
   void count_behind(const Job& job, int by) noexcept;
+  void count_leg(Job& inner, int by) noexcept;
   void count_split(const Job& job, int by) noexcept;
-  void wait(Job& inner, Cause cause);
+  void wait(Job& inner, std::uint64_t turn, Cause cause);
   void give_up(Job& inner, Cause cause, bool answered) noexcept;
   void to_outbox(Job& inner);
   void pump();
+  void pump(Waiting entry, std::uint64_t time);
+  [[nodiscard]] bool is_marked(const Job& job) const noexcept;
+  [[nodiscard]] bool joins_run(const Waiting& entry, Choice choice, std::uint64_t time) noexcept;
+  void give_run(std::span<Waiting> run, Route route);
+  void stay(Waiting entry, Cause cause) noexcept;
+  void go(const Waiting& entry) noexcept;
+  void settled(const Waiting& entry, Outcome outcome, Cause cause);
   std::uint32_t take_outbox(std::span<Job*> done);
   std::uint32_t take_engine(bool primary, std::span<Job*> done);
   [[nodiscard]] std::uint64_t now() const { return setup_.clock.now_ns(setup_.clock.self); }
 
   Setup setup_;
   bool secondary_immediate_;
-  std::uint32_t outstanding_ = 0;  // accepted, not given back
-  Ring<Waiting> waiting_;
-  Ring<Job*> outbox_;
+  std::uint32_t outstanding_ = 0;   // accepted, not given back
+  std::uint64_t turn_ = 0;          // jobs accepted
+  std::vector<Waiting> waiting_;    // by turn; never more than reserved
+  std::uint32_t legs_waiting_ = 0;  // second legs among them
+  std::vector<Flight> flights_;     // primary and secondary, egress and ingress
+  Outbox outbox_;
   std::vector<Split> splits_;
   std::vector<std::uint32_t> free_splits_;
 
   // By SA index.
-  std::vector<std::uint32_t> behind_;  // jobs waiting or in the outbox: a new job goes behind them
-  std::vector<std::uint32_t> split_;   // jobs under way in two legs
-  std::vector<std::uint32_t> marked_;  // in this scan of pump() a job of it stayed
+  std::vector<std::uint32_t> behind_;         // jobs waiting or in the outbox: a new job goes behind them
+  std::vector<std::uint32_t> split_;          // jobs under way in two legs
+  std::vector<std::uint32_t> split_waiting_;  // of those, the ones that no engine has now
+  std::vector<std::uint32_t> marked_;         // in this scan of pump() a job of it stayed
   std::uint32_t scan_ = 0;
+  std::size_t kept_ = 0;           // of waiting_, in this scan
+  bool full_[2] = {false, false};  // in this scan the engine took no more
   std::unique_ptr<std::atomic<std::uint32_t>[]> in_flight_;
   std::array<std::atomic<std::uint32_t>, 2> in_engine_{};  // primary, secondary
   QueueCounters counters_;

@@ -92,7 +92,10 @@ class FailoverRig {
     faults.spent = {this, [](void* self, SaId sa, std::uint64_t number) {
                       static_cast<FailoverRig*>(self)->ledger.use(sa.index, number);
                     }};
-    faults.limit = [](Capabilities& can) { can.aes_192 = false; };
+    faults.limit = [](Capabilities& can) {
+      can.engine = "card";
+      can.aes_192 = false;
+    };
     auto first = engines::make_fault_engine(software::make_software_engine().value(), faults);
     primary = first.get();
     std::unique_ptr<Engine> second;

@@ -104,13 +104,16 @@ TEST_CASE("Whatever happens to the primary and when: no number twice, nothing cl
     for (const auto& [verdict, count] : rig.verdicts) verdicts[verdict] += count;
   }
   // The test did what it is for.
+  std::string outcome;
+  for (const auto& [verdict, count] : verdicts) outcome += std::string(name(verdict)) + " " + std::to_string(count) + ", ";
+  CAPTURE(outcome);
   CAPTURE(losses, unseen, sum.returns, sum.jobs_redone, sum.jobs_split);
   CHECK(losses > seeds * 8);
   CHECK(unseen > seeds * 5);
   CHECK(sum.returns > seeds);
   CHECK(sum.jobs_redone > seeds * 10);
-  CHECK(sum.jobs_split > seeds * 100);
+  CHECK(sum.jobs_split > seeds * 20);
   CHECK(verdicts[Verdict::ok] > seeds * 1000);
-  // Rare: somebody waited too long.
-  CHECK(verdicts[Verdict::engine_lost] + verdicts[Verdict::engine_busy] < verdicts[Verdict::ok] / 20);
+  // The secondary did what the primary lost: next to nothing comes back undone.
+  CHECK(verdicts[Verdict::engine_lost] + verdicts[Verdict::engine_busy] < verdicts[Verdict::ok] / 1000);
 }
