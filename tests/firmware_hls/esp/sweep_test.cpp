@@ -52,5 +52,6 @@ TEST_CASE("ESP frames and verdicts are the software engine's, both ways, for eve
       REQUIRE(opened[i].verdict == Verdict::ok);
       REQUIRE(opened[i].flag);
     }
+    REQUIRE(out.punted + in.punted == 0);
   }
 }

@@ -287,14 +287,22 @@ class Pair {
     REQUIRE_FALSE(bench.refused());
     return id;
   }
-  // Packets back to back through the block, one by one through the oracle; same frames, same verdicts.
+  // Packets back to back through the block, one by one through the oracle; same frames, same verdicts. What the block
+  // leaves to the host (`unsupported`) has changed nothing in it, so the oracle does not see it either.
   std::vector<Outcome> compare(const std::vector<Asked>& asked) {
     for (const Asked& one : asked) bench.packet(one);
     const std::vector<Outcome> outcomes = bench.run();
     REQUIRE(outcomes.size() == asked.size());
     for (std::size_t i = 0; i < asked.size(); ++i) {
+      if (outcomes[i].verdict == Verdict::unsupported) {
+        ++punted;
+        REQUIRE(outcomes[i].packet.empty());
+        REQUIRE_FALSE(outcomes[i].flag);
+        continue;
+      }
       const Outcome expected = oracle.run(software_, asked[i]);
-      INFO("packet " << i << " of " << asked[i].packet.size() << " bytes, l2 " << asked[i].l2);
+      INFO("packet " << i << " of " << asked[i].packet.size() << " bytes, l2 " << asked[i].l2 << ": "
+                     << test::to_hex(asked[i].packet));
       REQUIRE(name(outcomes[i].verdict) == name(expected.verdict));
       if (outcomes[i].packet != expected.packet) {
         CHECK(test::to_hex(outcomes[i].packet) == test::to_hex(expected.packet));
@@ -308,6 +316,7 @@ class Pair {
 
   Bench<Block> bench;
   Oracle oracle;
+  std::size_t punted = 0;  // packets left to the host so far
 
  private:
   Operation software_;
