@@ -44,27 +44,6 @@ void drive(FailoverRig& rig, int steps) {
   }
 }
 
-// An Engine that hands everything on; faults are planted by what a test overrides.
-class Through : public Engine {
- public:
-  explicit Through(std::unique_ptr<Engine> engine) : inner(std::move(engine)) {}
-  [[nodiscard]] const Capabilities& capabilities() const noexcept override { return inner->capabilities(); }
-  [[nodiscard]] MemoryPlace memory() const noexcept override { return inner->memory(); }
-  Result<void> self_test() override { return inner->self_test(); }
-  Result<void> open(const EngineSetup& setup) override { return inner->open(setup); }
-  void close() override { inner->close(); }
-  Result<void> install(SaId id, const Sa& sa, Lease lease, std::uint64_t window_top) override {
-    return inner->install(id, sa, lease, window_top);
-  }
-  Result<void> update(SaId id, const SaUpdate& update) override { return inner->update(id, update); }
-  Result<void> remove(SaId id) override { return inner->remove(id); }
-  [[nodiscard]] Result<SaState> read(SaId id) const override { return inner->read(id); }
-  std::uint32_t submit(QueueId queue, std::span<Job* const> jobs) override { return inner->submit(queue, jobs); }
-  std::uint32_t poll(QueueId queue, std::span<Job*> done) override { return inner->poll(queue, done); }
-  std::uint32_t events(std::span<Event> out) override { return inner->events(out); }
-  std::unique_ptr<Engine> inner;
-};
-
 }  // namespace
 
 TEST_CASE("Whatever happens to the primary and when: no number twice, nothing clear, no frame and no job twice") {
@@ -104,9 +83,6 @@ TEST_CASE("Whatever happens to the primary and when: no number twice, nothing cl
     for (const auto& [verdict, count] : rig.verdicts) verdicts[verdict] += count;
   }
   // The test did what it is for.
-  std::string outcome;
-  for (const auto& [verdict, count] : verdicts) outcome += std::string(name(verdict)) + " " + std::to_string(count) + ", ";
-  CAPTURE(outcome);
   CAPTURE(losses, unseen, sum.returns, sum.jobs_redone, sum.jobs_split);
   CHECK(losses > seeds * 8);
   CHECK(unseen > seeds * 5);
