@@ -50,7 +50,10 @@ class Stream {
     ++count_;
   }
 
-  // For compositions and tests; kernels have no use for them.
+  // For streams inside a composition that gets only its borders.
+  const Clock& clock() const { return *clock_; }
+
+  // For the clocked model and tests; kernels have no use for them.
   std::size_t pending() const { return count_; }  // items that can or will be read
   std::size_t depth() const { return depth_; }
   unsigned latency() const { return latency_; }
