@@ -38,7 +38,7 @@ class KeyFetch {
       ConfigWord& config = meta_.info.config;
       if (!keys_.configure(config)) config.refused = true;
       // A key goes no further than this table.
-      if (config.op == abi::CommandOp::load) config.payload = ap_uint<512>(0);
+      if (config.op == abi::CommandOp::load && config.table == abi::Table::key) config.payload = ap_uint<512>(0);
     } else if (meta_.mine) {
       if (keys_.generation(meta_.index) != meta_.generation) {
         drop(meta_, abi::VerdictCode::stale_sa);
