@@ -26,6 +26,20 @@ enum class CardState : std::uint8_t {
 
 [[nodiscard]] const char* name(CardState state) noexcept;
 
+[[nodiscard]] inline const char* name(abi::CardMode mode) noexcept {
+  switch (mode) {
+    case abi::CardMode::none:
+      return "none";
+    case abi::CardMode::esp:
+      return "esp";
+    case abi::CardMode::macsec:
+      return "macsec";
+    case abi::CardMode::both:
+      return "both";
+  }
+  return "unknown";
+}
+
 // 32 random bits that are not 0, new for each session.
 struct EpochSource {
   void* self = nullptr;

@@ -46,20 +46,6 @@ void write64(CardPort& port, std::uint32_t offset, std::uint64_t value) {
 
 }  // namespace
 
-const char* name(abi::CardMode mode) noexcept {
-  switch (mode) {
-    case abi::CardMode::none:
-      return "none";
-    case abi::CardMode::esp:
-      return "esp";
-    case abi::CardMode::macsec:
-      return "macsec";
-    case abi::CardMode::both:
-      return "both";
-  }
-  return "unknown";
-}
-
 // 1. The control kernel runs from here on: its ro registers are its own to write.
 // 2. Ours, and of our major version; both are named.
 // 3. What it does.

@@ -23,8 +23,6 @@ struct CardFacts {
 inline constexpr std::uint64_t progress_limit_ns = 200'000'000;
 inline constexpr std::uint64_t progress_limit_emulated_ns = 10'000'000'000;
 
-[[nodiscard]] const char* name(abi::CardMode mode) noexcept;
-
 // Is it a card of ours, of our ABI, and can it do what is asked? Starts the control kernel where it does not run.
 Result<CardFacts> read_facts(CardPort& port, abi::CardMode wanted);
 
