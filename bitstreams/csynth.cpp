@@ -1,6 +1,6 @@
-// The report's form is as AMD's UG1399 documents it: <Modules><Module><Name>..</Name><PerformanceEstimates>
-// <SummaryOfOverallLatency><Worst-caseLatency>..<PipelineInitiationInterval>... It was not seen with a real Vitis here,
-// so whatever does not match exactly is refused.
+// The reports' form is as AMD's UG1399 documents it: <Modules><Module><Name>..</Name><PerformanceEstimates>
+// <SummaryOfOverallLatency><PipelineInitiationInterval>..., the schedule's as in the example below. It was not seen
+// with a real Vitis here, so whatever does not match exactly is refused.
 #include "bitstreams/csynth.hpp"
 
 #include <fmt/format.h>
@@ -38,10 +38,9 @@ std::optional<std::uint32_t> whole_number(std::optional<std::string_view> text) 
 
 }  // namespace
 
-Result<std::uint32_t> forwarding_distance(std::string_view report, const std::string& file,
-                                          const std::vector<std::string>& modules) {
-  if (modules.empty()) return Error{fmt::format("{}: no module was named whose distance counts", file)};
-  std::uint32_t largest = 0;
+Result<void> check_intervals(std::string_view report, const std::string& file,
+                             const std::vector<std::string>& modules) {
+  if (modules.empty()) return Error{fmt::format("{}: no module was named whose interval counts", file)};
   for (const auto& wanted : modules) {
     bool found = false;
     for (std::size_t at = report.find("<Module>"); at != std::string_view::npos; at = report.find("<Module>", at + 1)) {
@@ -51,21 +50,52 @@ Result<std::uint32_t> forwarding_distance(std::string_view report, const std::st
       if (found) return Error{fmt::format("{}: module '{}' is there twice", file, wanted)};
       found = true;
       const auto summary = element(*module, "SummaryOfOverallLatency").value_or("");
-      const auto interval_text = element(summary, "PipelineInitiationInterval");
-      const auto interval = whole_number(interval_text);
-      if (interval != 1U)
-        return Error{fmt::format("{}: module '{}': PipelineInitiationInterval is '{}', 1 is needed", file, wanted,
-                                 interval_text.value_or("missing"))};
-      const auto latency_text = element(summary, "Worst-caseLatency");
-      const auto latency = whole_number(latency_text);
-      if (!latency)
-        return Error{fmt::format("{}: module '{}': Worst-caseLatency is '{}', a number of cycles is needed", file,
-                                 wanted, latency_text.value_or("missing"))};
-      largest = std::max(largest, *latency);
+      const auto interval = element(summary, "PipelineInitiationInterval").value_or("missing");
+      if (interval != "1")
+        return Error{
+            fmt::format("{}: module '{}': PipelineInitiationInterval is '{}', 1 is needed", file, wanted, interval)};
     }
     if (!found) return Error{fmt::format("{}: module '{}' is not in the report", file, wanted)};
   }
-  return largest;
+  return {};
+}
+
+// Lines such as
+//   ST_2 : Operation 13 [2/2] (0.67ns)   --->   "%cells_load = load i12 %cells_addr" [f.hpp:9] ...
+// An operation of several cycles has one line in each of its states.
+Result<std::optional<std::uint32_t>> forwarding_distance(std::string_view schedule, const std::string& file,
+                                                         const std::string& memory) {
+  std::optional<std::uint32_t> first_read, last_write;
+  std::uint32_t line_number = 0;
+  while (!schedule.empty()) {
+    const std::size_t end = schedule.find('\n');
+    const std::string_view line = schedule.substr(0, end);
+    schedule.remove_prefix(end == std::string_view::npos ? schedule.size() : end + 1);
+    ++line_number;
+    if (!line.starts_with("ST_")) continue;
+    const std::size_t quote = line.find("--->   \"");
+    const std::size_t close = quote == std::string_view::npos ? quote : line.find('"', quote + 8);
+    if (close == std::string_view::npos) continue;
+    const std::string_view operation = line.substr(quote + 8, close - quote - 8);
+    const bool read = operation.find(" = load ") != std::string_view::npos;
+    const bool write = operation.find(" = store ") != std::string_view::npos || operation.starts_with("store ");
+    // The address is the last word: "%<memory>_addr", with a number after it when there are several.
+    const std::string address = fmt::format("%{}_addr", memory);
+    const std::size_t last_word = operation.rfind(' ');
+    if ((!read && !write) || last_word == std::string_view::npos ||
+        !operation.substr(last_word + 1).starts_with(address))
+      continue;
+    const auto state = whole_number(line.substr(3, line.find_first_not_of("0123456789", 3) - 3));
+    if (!state) return Error{fmt::format("{}:{}: no number after 'ST_'", file, line_number)};
+    if (read) first_read = std::min(first_read.value_or(*state), *state);
+    if (write) last_write = std::max(last_write.value_or(*state), *state);
+  }
+  if (!first_read && !last_write) return std::optional<std::uint32_t>{};
+  if (!first_read || !last_write)
+    return Error{fmt::format("{}: table '{}' is {}; its distance needs a read and a write", file, memory,
+                             first_read ? "read but never written" : "written but never read")};
+  if (*last_write < *first_read) return std::optional<std::uint32_t>{0};
+  return std::optional<std::uint32_t>{*last_write - *first_read + 1};
 }
 
 }  // namespace linecrypt::bitstreams

@@ -1,7 +1,8 @@
-// Reads from a Vitis HLS synthesis report what the forwarding of the tables depends on.
+// Reads from the reports of Vitis HLS what the forwarding of the tables depends on.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,11 +11,13 @@
 
 namespace linecrypt::bitstreams {
 
-// Upper bound of the distance D, in packets, between the read of a table and the cycle in which its write is visible:
-// the depth of the process's pipeline (its worst latency in cycles) when it takes one item a cycle. The report (XML,
-// csynth.xml) is searched for each of `modules`; the largest is returned. A module that is missing, whose latency is
-// unknown, or whose interval is not 1 is an error: then nothing may be said about D.
-Result<std::uint32_t> forwarding_distance(std::string_view report, const std::string& file,
-                                          const std::vector<std::string>& modules);
+// csynth.xml: each of `modules` must be there once and take one item a cycle. (With the kernels' DEPENDENCE pragmas,
+// which give the distance D that forwarding covers, HLS reaches an interval of 1 only if its schedule keeps D.)
+Result<void> check_intervals(std::string_view report, const std::string& file, const std::vector<std::string>& modules);
+
+// <process>.verbose.sched.rpt: cycles from the first read of the table `memory` to the first in which its last write is
+// visible. nullopt: the report has no such table.
+Result<std::optional<std::uint32_t>> forwarding_distance(std::string_view schedule, const std::string& file,
+                                                         const std::string& memory);
 
 }  // namespace linecrypt::bitstreams

@@ -1,3 +1,14 @@
+# The forwarding distance that the kernels declare, from their own source.
+function(linecrypt_declared_distance variable)
+  set(source ${CMAKE_SOURCE_DIR}/firmware_hls/tables/depths.hpp)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${source})
+  file(STRINGS ${source} line REGEX "constexpr u32 memory_distance = [0-9]+;")
+  if(NOT line MATCHES "memory_distance = ([0-9]+);")
+    message(FATAL_ERROR "${source}: 'constexpr u32 memory_distance = <cycles>;' is not there")
+  endif()
+  set(${variable} ${CMAKE_MATCH_1} PARENT_SCOPE)
+endfunction()
+
 # linecrypt_xclbin(<name> IMAGE <shared library target> SPEC <json> [WIRING <wiring>] [DECLARED_DISTANCE <cycles>])
 # The emulated card's xclbin and its manifest: <build>/bitstreams/<name>.xclbin and <name>.json, target <name>.
 # Property LINECRYPT_XCLBIN of the target is the file's path. D defaults to the distance that the kernels declare.
@@ -7,7 +18,7 @@ function(linecrypt_xclbin name)
     message(FATAL_ERROR "linecrypt_xclbin(${name}): IMAGE and SPEC are needed")
   endif()
   if(NOT ARG_DECLARED_DISTANCE)
-    set(ARG_DECLARED_DISTANCE 8)
+    linecrypt_declared_distance(ARG_DECLARED_DISTANCE)
   endif()
   set(wiring)
   if(ARG_WIRING)

@@ -15,7 +15,7 @@ using namespace linecrypt::bitstreams;
 
 namespace {
 
-constexpr std::uint64_t text_most = 1U << 20U;
+constexpr std::uint64_t text_most = 64U << 20U;
 
 Result<std::string> read_text(const std::string& file) {
   auto bytes = read_file(file, text_most);
@@ -48,7 +48,7 @@ Result<void> write_manifest(const std::string& xclbin_file, const Manifest& mani
 struct Options {
   std::string spec, image, out, file, key, trusted, card, shell, mode, wiring, tool, report;
   std::uint32_t declared = 0, clock = 0;
-  std::vector<std::string> modules;
+  std::vector<std::string> modules, schedules, memories;
   bool line_rate = false, signature_required = false;
 };
 
@@ -87,6 +87,25 @@ Result<void> make(const Options& o) {
   return write_manifest(o.out, m);
 }
 
+// Over all tables that forward; each must be in one of the schedules.
+Result<std::uint32_t> largest_distance(const Options& o) {
+  std::uint32_t largest = 0;
+  for (const auto& memory : o.memories) {
+    bool found = false;
+    for (const auto& file : o.schedules) {
+      auto text = read_text(file);
+      if (!text) return text.error();
+      auto distance = forwarding_distance(*text, file, memory);
+      if (!distance) return distance.error();
+      if (!*distance) continue;
+      found = true;
+      largest = std::max(largest, **distance);
+    }
+    if (!found) return Error{fmt::format("table '{}' is in none of: {}", memory, fmt::join(o.schedules, ", "))};
+  }
+  return largest;
+}
+
 Result<void> manifest(const Options& o) {
   auto bytes = read_file(o.file);
   if (!bytes) return bytes.error();
@@ -94,7 +113,8 @@ Result<void> manifest(const Options& o) {
   if (!xclbin) return xclbin.error();
   auto report = read_text(o.report);
   if (!report) return report.error();
-  auto distance = forwarding_distance(*report, o.report, o.modules);
+  if (auto intervals = check_intervals(*report, o.report, o.modules); !intervals) return intervals.error();
+  auto distance = largest_distance(o);
   if (!distance) return distance.error();
   Manifest m = manifest_for(*xclbin, *bytes, o);
   m.card = o.card;
@@ -214,7 +234,9 @@ int main(int argc, char** argv) {
   sub->add_option("--tool", o.tool, "v++ version")->required();
   sub->add_option("--declared-distance", o.declared, "forwarding distance of the kernels")->required();
   sub->add_option("--report", o.report, "csynth report of the kernels (XML)")->required();
-  sub->add_option("--module", o.modules, "process whose distance counts; repeat")->required();
+  sub->add_option("--module", o.modules, "process that must take one item a cycle; repeat")->required();
+  sub->add_option("--schedule", o.schedules, "verbose.sched.rpt of a process; repeat")->required();
+  sub->add_option("--memory", o.memories, "table that forwards, as the schedule names it; repeat")->required();
   sub->add_flag("--line-rate", o.line_rate, "claim 100 Gb/s at every frame length");
 
   sub = command("sign", "sign the manifest beside an xclbin", sign);
