@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "linecrypt/abi/registers.hpp"
 #include "linecrypt/esp_sa.hpp"
 #include "linecrypt/macsec.hpp"
 #include "linecrypt/offload.hpp"
@@ -57,6 +58,17 @@ struct Gateway {
   std::string state_directory = "/var/lib/linecrypt";
   std::string control_socket = "/run/linecrypt/control.sock";
   LogLevel log_level = LogLevel::info;
+  Place place;
+};
+
+// The card for offload = "auto" or "card".
+struct Card {
+  std::string address;                       // PCI address of its user function; empty: by number
+  std::uint32_t index = 0;                   // in XRT's order
+  std::string bitstream;                     // xclbin; its manifest stands beside it
+  abi::CardMode mode = abi::CardMode::none;  // what the bitstream must do; none: whatever it does
+  std::string trusted_keys;                  // who must have signed the manifest; empty: nobody
+  bool allow_shared_node = false;            // a device node that others may open
   Place place;
 };
 
@@ -161,6 +173,7 @@ struct PortAddress {
 
 struct Config {
   Gateway gateway;
+  std::optional<Card> card;
   std::vector<Port> ports;
   std::vector<Macsec> macsecs;
   std::vector<Tunnel> tunnels;

@@ -14,6 +14,7 @@ namespace linecrypt::config {
 struct Draft {
   Config config;
   const Value* gateway = nullptr;  // null: no [gateway]
+  const Value* card = nullptr;     // null: no [card]
   std::vector<const Value*> ports;
   std::vector<const Value*> macsecs;
   std::vector<const Value*> tunnels;
@@ -25,6 +26,7 @@ struct Draft {
 
 // One reader a section of the file. Each reports what is wrong and adds what it could read.
 void read_gateway(Section section, Draft& draft);
+void read_card(Section section, Draft& draft);
 void read_port(Section section, Draft& draft);
 void read_macsec(Section section, Draft& draft);
 void read_tunnel(Section section, Draft& draft);
@@ -33,6 +35,7 @@ void read_route(Section section, Draft& draft);
 void read_neighbour(Section section, Draft& draft);
 
 // What only the whole file shows. In this order; the report sorts.
+void check_card(Draft& draft, Report& report);
 void check_ports(Draft& draft, Report& report);
 void check_macsecs(Draft& draft, Report& report);
 void check_tunnels(Draft& draft, Report& report);

@@ -52,10 +52,12 @@ Loaded read(std::string_view text, Report& report, std::optional<OnDisk> disk) {
     Section root(report, *tree, "the file");
     // 1. [gateway] first, wherever it stands: it says what the others may hold.
     if (auto gateway = root.subtable("gateway", "[gateway]")) read_gateway(std::move(*gateway), draft);
+    if (auto card = root.subtable("card", "[card]")) read_card(std::move(*card), draft);
     for (const SectionKind& kind : section_kinds)
       for (Section& section : root.tables(kind.key, kind.title, 0, kind.most)) kind.read(std::move(section), draft);
     root.finish();
     // 2. References, duplicates and contradictions between sections.
+    check_card(draft, report);
     check_ports(draft, report);
     check_macsecs(draft, report);
     check_tunnels(draft, report);

@@ -7,7 +7,8 @@
 namespace linecrypt::config {
 namespace {
 
-constexpr Word<OffloadMode> offload_words[] = {{"software", OffloadMode::software}, {"auto", OffloadMode::automatic}};
+constexpr Word<OffloadMode> offload_words[] = {
+    {"software", OffloadMode::software}, {"auto", OffloadMode::automatic}, {"card", OffloadMode::card}};
 constexpr Word<AeadChoice> aead_words[] = {
     {"auto", AeadChoice::automatic}, {"ipsec-mb", AeadChoice::ipsec_mb}, {"openssl", AeadChoice::openssl}};
 constexpr Word<PollMode> poll_words[] = {{"adaptive", PollMode::adaptive}, {"always", PollMode::always}};
@@ -18,17 +19,6 @@ constexpr Word<LogLevel> log_level_words[] = {
 
 constexpr std::size_t socket_path_longest = 107;  // sun_path with its zero byte
 
-// There is no card engine yet: "card" is refused by name, "auto" finds none and says so.
-void read_offload(Section& section, OffloadMode& mode) {
-  const Value* const value = section.find("offload");
-  if (value != nullptr && value->kind == Kind::string && value->text == "card") {
-    section.error("offload", "offload = \"card\": this version has no card engine, allowed: \"software\", \"auto\"");
-  } else if (section.word("offload", offload_words, mode) && mode == OffloadMode::automatic) {
-    section.report().warning(section.at("offload"),
-                             "offload = \"auto\": this version has no card engine, software does the work");
-  }
-}
-
 }  // namespace
 
 void read_gateway(Section section, Draft& draft) {
@@ -37,7 +27,7 @@ void read_gateway(Section section, Draft& draft) {
   draft.gateway = &section.table();
 
   read_name(section, gateway.name, Need::optional);
-  read_offload(section, gateway.offload);
+  section.word("offload", offload_words, gateway.offload);
   section.word("aead", aead_words, gateway.aead);
   section.word("poll", poll_words, gateway.poll);
   section.word("static_keys", static_keys_words, gateway.static_keys);

@@ -15,18 +15,6 @@ constexpr Word<Side> side_words[] = {{"clear", Side::clear}, {"black", Side::bla
 constexpr std::string_view device_forms =
     "allowed: \"pci:0000:01:00.0\", \"af_packet:NETDEV\", \"tap:NETDEV\", \"pcap:rx=FILE,tx=FILE\", \"ring:NAME\"";
 
-// A PCI address: domain:bus:device.function.
-bool is_pci_address(std::string_view text) {
-  constexpr std::string_view shape = "hhhh:hh:hh.f";
-  if (text.size() != shape.size()) return false;
-  for (std::size_t i = 0; i < shape.size(); ++i) {
-    const char c = text[i];
-    const bool hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-    if (shape[i] == 'h' ? !hex : shape[i] == 'f' ? c < '0' || c > '7' : c != shape[i]) return false;
-  }
-  return true;
-}
-
 Result<Device> parse_pcap(std::string_view text) {
   PcapDevice device;
   while (!text.empty()) {
@@ -50,9 +38,9 @@ Result<Device> parse_device(std::string_view text) {
   const std::string_view kind = text.substr(0, colon);
   const std::string_view rest = colon == std::string_view::npos ? std::string_view{} : text.substr(colon + 1);
   if (kind == "pci") {
-    if (!is_pci_address(rest))
-      return Error{fmt::format("{} is not a PCI address, allowed: like 0000:01:00.0, lower case", quoted(rest))};
-    return Device{PciDevice{std::string(rest)}};
+    auto address = parse_pci_address(rest);
+    if (!address) return address.error();
+    return Device{PciDevice{std::move(address).value()}};
   }
   if (kind == "af_packet" || kind == "tap") {
     if (!is_netdev_name(rest))

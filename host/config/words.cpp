@@ -19,6 +19,17 @@ bool is_name(std::string_view text, std::size_t longest) {
          std::all_of(text.begin(), text.end(), is_name_character);
 }
 
+bool is_pci_address(std::string_view text) {
+  constexpr std::string_view shape = "hhhh:hh:hh.f";
+  if (text.size() != shape.size()) return false;
+  for (std::size_t i = 0; i < shape.size(); ++i) {
+    const char c = text[i];
+    const bool hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+    if (shape[i] == 'h' ? !hex : shape[i] == 'f' ? c < '0' || c > '7' : c != shape[i]) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 bool read_name(Section& section, std::string& out, Need need) {
@@ -34,6 +45,12 @@ bool read_name(Section& section, std::string& out, Need need) {
 
 bool is_netdev_name(std::string_view name) {
   return is_name(name, 15);
+}
+
+Result<std::string> parse_pci_address(std::string_view text) {
+  if (!is_pci_address(text))
+    return Error{fmt::format("{} is not a PCI address, allowed: like 0000:01:00.0, lower case", quoted(text))};
+  return std::string(text);
 }
 
 bool is_absolute_path(std::string_view path) {

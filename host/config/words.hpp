@@ -16,6 +16,8 @@ namespace linecrypt::config {
 bool read_name(Section& section, std::string& out, Need need = Need::required);
 // The kernel's rule for a network device: 1 to 15 characters of those.
 [[nodiscard]] bool is_netdev_name(std::string_view name);
+// domain:bus:device.function, lower case
+[[nodiscard]] Result<std::string> parse_pci_address(std::string_view text);
 [[nodiscard]] bool is_absolute_path(std::string_view path);
 bool read_absolute_path(Section& section, std::string_view key, std::string& out);
 

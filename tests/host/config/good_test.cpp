@@ -38,10 +38,43 @@ log_level = "debug"
   CHECK(g.control_socket == "/run/control");
   CHECK(g.log_level == LogLevel::debug);
   CHECK(g.place.line == 2);
-  // "auto" has no card to find, and says so once.
+  // "auto" is told of no card, and says so once.
   CHECK(texts(loaded.warnings) ==
-        std::vector<std::string>{"4:11: offload = \"auto\": this version has no card engine, software does the work"});
+        std::vector<std::string>{"4:11: offload = \"auto\" without a [card] section: software does the work"});
   CHECK(good("[gateway]\nhugepages = true\n" + ports).config.gateway.hugepages);
+}
+
+TEST_CASE("every key of [card] arrives") {
+  const Loaded loaded = good(R"(
+[gateway]
+offload = "card"
+[card]
+address = "0000:65:00.1"
+bitstream = "/lib/linecrypt/u50-esp.xclbin"
+mode = "esp"
+trusted_keys = "/etc/linecrypt/bitstreams.pem"
+allow_shared_node = true
+)" + ports);
+  CHECK(loaded.config.gateway.offload == OffloadMode::card);
+  CHECK(loaded.warnings.empty());
+  REQUIRE(loaded.config.card);
+  const Card& card = *loaded.config.card;
+  CHECK(card.address == "0000:65:00.1");
+  CHECK(card.index == 0);
+  CHECK(card.bitstream == "/lib/linecrypt/u50-esp.xclbin");
+  CHECK(card.mode == abi::CardMode::esp);
+  CHECK(card.trusted_keys == "/etc/linecrypt/bitstreams.pem");
+  CHECK(card.allow_shared_node);
+  CHECK(card.place.line == 4);
+
+  const Loaded least = good("[gateway]\noffload = \"auto\"\n[card]\nbitstream = \"/a.xclbin\"\nindex = 2\n" + ports);
+  CHECK(least.warnings.empty());
+  CHECK(least.config.card->address.empty());
+  CHECK(least.config.card->index == 2);
+  CHECK(least.config.card->mode == abi::CardMode::none);
+  CHECK(least.config.card->trusted_keys.empty());
+  CHECK_FALSE(least.config.card->allow_shared_node);
+  CHECK_FALSE(good(ports).config.card);
 }
 
 TEST_CASE("without [gateway] the defaults hold, the safe ones") {
