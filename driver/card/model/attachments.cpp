@@ -156,8 +156,7 @@ class Capture : public Attachment {
     if (!port.write.empty()) {
       capture->dead_ = pcap_open_dead_with_tstamp_precision(DLT_EN10MB, 65535, PCAP_TSTAMP_PRECISION_NANO);
       capture->write_ = pcap_dump_open(capture->dead_, port.write.c_str());
-      if (capture->write_ == nullptr)
-        return Error{fmt::format("port {}: {}", port.index, pcap_geterr(capture->dead_))};
+      if (capture->write_ == nullptr) return Error{fmt::format("port {}: {}", port.index, pcap_geterr(capture->dead_))};
     }
     return std::unique_ptr<Attachment>(std::move(capture));
   }

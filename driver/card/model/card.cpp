@@ -113,19 +113,22 @@ int Card::load(const axlf* top) {
     std::string names;
     for (std::uint32_t i = 0; i < interface->kernels; ++i) names += fmt::format(" {}", interface->kernel_names[i]);
     const auto place = [&](const std::string& name) {
-      return static_cast<std::uint32_t>(std::find(interface->kernel_names, interface->kernel_names + interface->kernels, name) -
-                                        interface->kernel_names);
+      return static_cast<std::uint32_t>(
+          std::find(interface->kernel_names, interface->kernel_names + interface->kernels, name) -
+          interface->kernel_names);
     };
     for (const Unit& unit : design.units) places.push_back(place(unit.name));
     for (const std::string& name : design.free_running) places.push_back(place(name));
     for (std::size_t i = 0; i < places.size(); ++i)
       if (places[i] == interface->kernels)
         return refuse(EINVAL, "loading an xclbin: {} is not in its card image, which has{}",
-                      i < design.units.size() ? design.units[i].name : design.free_running[i - design.units.size()], names);
+                      i < design.units.size() ? design.units[i].name : design.free_running[i - design.units.size()],
+                      names);
   } else {
     for (const Unit& unit : design.units)
       if (image->plain(unit.kernel) == nullptr)
-        return refuse(EINVAL, "loading an xclbin: its shared object has neither linecrypt_card_image nor linecrypt_plain_{}",
+        return refuse(EINVAL,
+                      "loading an xclbin: its shared object has neither linecrypt_card_image nor linecrypt_plain_{}",
                       unit.kernel);
   }
 
@@ -180,7 +183,8 @@ void Card::restart_fabric() {
 int Card::hold_unit(Session& session, const std::uint8_t* uuid, std::uint32_t unit, bool exclusive) {
   Guard guard = enter();
   strike();
-  if (gone()) return refuse(ENODEV, "opening compute unit {}: the card is {}", unit, link_ == Link::lost ? "lost" : "blank");
+  if (gone())
+    return refuse(ENODEV, "opening compute unit {}: the card is {}", unit, link_ == Link::lost ? "lost" : "blank");
   if (!loaded_ || std::memcmp(uuid, design_.uuid.data(), design_.uuid.size()) != 0)
     return refuse(EINVAL, "opening compute unit {}: another xclbin is loaded", unit);
   constexpr std::uint32_t virtual_unit = ~0U;  // XRT's hold on the xclbin itself
@@ -217,7 +221,8 @@ int Card::read_register(Session& session, std::uint32_t unit, std::uint32_t offs
   if (!session.holds.contains(unit)) return refuse(EPERM, "reading compute unit {}: it is not open", unit);
   if (unit >= design_.units.size() || offset % 4 != 0 || offset > design_.units[unit].range - 4)
     return refuse(EINVAL, "reading compute unit {}: no register at {:#x}", unit, offset);
-  *value = card_ != nullptr ? interface_->read_register(card_, image_kernel_[unit], offset) : read_plain(*plain_[unit], offset);
+  *value = card_ != nullptr ? interface_->read_register(card_, image_kernel_[unit], offset)
+                            : read_plain(*plain_[unit], offset);
   return 0;
 }
 

@@ -1,9 +1,9 @@
-// One emulated card: what is in the slot. It outlives every opening (sessions) and ends with the process, so memory, bitstream
-// and tables that one session leaves behind meet the next one, as on a card.
+// One emulated card: what is in the slot. It outlives every opening (sessions) and ends with the process, so memory,
+// bitstream and tables that one session leaves behind meet the next one, as on a card.
 //
-// One lock guards it all. Requests are short: the clock thread clocks the image in small pieces and lets a waiting request in
-// between two of them; transfers let it go after each piece. Functions that answer XRT return 0 or -errno, with a log line
-// for each refusal.
+// One lock guards it all. Requests are short: the clock thread clocks the image in small pieces and lets a waiting
+// request in between two of them; transfers let it go after each piece. Functions that answer XRT return 0 or -errno,
+// with a log line for each refusal.
 #pragma once
 
 #include <fmt/core.h>

@@ -20,7 +20,9 @@ std::vector<std::unique_ptr<Card>>& cards() {
   return *all;
 }
 
-Card* card_at(unsigned index) { return index < cards().size() ? cards()[index].get() : nullptr; }
+Card* card_at(unsigned index) {
+  return index < cards().size() ? cards()[index].get() : nullptr;
+}
 
 void stop_at_exit() {
   std::atexit([] {

@@ -25,7 +25,9 @@ constexpr std::uint64_t piece_cycles_most = 1U << 20U;
 
 // --- time ---
 
-std::uint64_t Card::time() const { return base_ + (card_ != nullptr ? interface_->now(card_) : 0); }
+std::uint64_t Card::time() const {
+  return base_ + (card_ != nullptr ? interface_->now(card_) : 0);
+}
 
 // A card without a clocked image counts what is done to it.
 void Card::tick() {
@@ -60,7 +62,9 @@ bool Card::ports_open() const {
          (interface_->read_register(card_, 0, abi::reg::status) & abi::status::enabled) != 0;
 }
 
-bool Card::feed_ports(bool idle) { return ports_open() && ports_.receive(*interface_, card_, time(), idle); }
+bool Card::feed_ports(bool idle) {
+  return ports_open() && ports_.receive(*interface_, card_, time(), idle);
+}
 
 // --- the thread ---
 

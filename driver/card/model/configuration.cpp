@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <toml++/toml.h>
 #include <cstdlib>
 #include <fstream>
 #include <initializer_list>
@@ -10,7 +11,6 @@
 #include <random>
 #include <set>
 #include <sstream>
-#include <toml++/toml.h>
 
 namespace linecrypt::card_model {
 namespace {
@@ -126,7 +126,8 @@ PortConfiguration read_port(Table table) {
       port.write = port.name.substr(comma + 1);
     port.name = port.name.substr(0, comma);
   } else {
-    table.note(fmt::format("attach = \"{}\"; allowed: tap:<interface>, packet:<interface>, pcap:<read>,<write>", attach));
+    table.note(
+        fmt::format("attach = \"{}\"; allowed: tap:<interface>, packet:<interface>, pcap:<read>,<write>", attach));
   }
   return port;
 }
@@ -149,7 +150,8 @@ Fault read_fault(Table table, std::mt19937_64& random) {
     if (!low || !high || *low < 0 || *high < *low) {
       table.note(*at, "'at' must be a cycle, or [lowest, highest]");
     } else {
-      // Not std::uniform_int_distribution: its results are the library's own choice, and a seed should mean the same everywhere.
+      // Not std::uniform_int_distribution: its results are the library's own choice, and a seed should mean the same
+      // everywhere.
       const std::uint64_t width = static_cast<std::uint64_t>(*high - *low) + 1;
       fault.at = static_cast<std::uint64_t>(*low) + random() % width;
     }

@@ -33,7 +33,9 @@ bool copy_carefully(const void* from, std::size_t length, std::vector<std::uint8
   return true;
 }
 
-std::uint64_t number(const std::string& text) { return text.empty() ? 0 : std::stoull(text, nullptr, 0); }
+std::uint64_t number(const std::string& text) {
+  return text.empty() ? 0 : std::stoull(text, nullptr, 0);
+}
 
 // The registers and arguments of each kernel, by name, into the units of that kernel.
 void read_metadata(const std::string& metadata, std::vector<Unit>& units) {
@@ -46,15 +48,16 @@ void read_metadata(const std::string& metadata, std::vector<Unit>& units) {
     std::vector<std::pair<std::uint64_t, PlainArgument>> arguments;
     for (const auto& [inner, element] : kernel) {
       if (inner == "port" && element.get<std::string>("<xmlattr>.mode") == "slave")
-        range = static_cast<std::uint32_t>(std::min<std::uint64_t>(number(element.get<std::string>("<xmlattr>.range")),
-                                                                   std::uint64_t{1} << 20U));
+        range = static_cast<std::uint32_t>(
+            std::min<std::uint64_t>(number(element.get<std::string>("<xmlattr>.range")), std::uint64_t{1} << 20U));
       if (inner == "arg")
         arguments.emplace_back(
             number(element.get<std::string>("<xmlattr>.id", "")),
             PlainArgument{static_cast<std::uint32_t>(number(element.get<std::string>("<xmlattr>.offset"))),
                           static_cast<std::uint32_t>(number(element.get<std::string>("<xmlattr>.size")))});
     }
-    std::stable_sort(arguments.begin(), arguments.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    std::stable_sort(arguments.begin(), arguments.end(),
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
     for (Unit& unit : units) {
       if (unit.kernel != kernel.get<std::string>("<xmlattr>.name")) continue;
       unit.range = range;
@@ -74,14 +77,16 @@ Result<Design> read_design(const axlf* top, std::uint64_t bank_bytes) {
   std::copy(bytes.begin(), bytes.end(), reinterpret_cast<std::uint8_t*>(&header));
   const std::uint64_t length = header.m_header.m_length;
   if (length < bytes.size() || length > file_longest)
-    return Error{fmt::format("the xclbin says that it has {} bytes; {} to {} are allowed", length, bytes.size(), file_longest)};
+    return Error{
+        fmt::format("the xclbin says that it has {} bytes; {} to {} are allowed", length, bytes.size(), file_longest)};
   if (!copy_carefully(top, length, bytes)) return Error{fmt::format("the xclbin ends before its {} bytes", length)};
 
   // 2. Sections, by the reader that trusts nothing.
   auto read = bitstreams::read_xclbin(bytes, "xclbin");
   if (!read) return read.error();
   const bitstreams::Xclbin& xclbin = *read;
-  if (!xclbin.emulation) return Error{"the xclbin is for a real card; the emulated card takes those made for emulation"};
+  if (!xclbin.emulation)
+    return Error{"the xclbin is for a real card; the emulated card takes those made for emulation"};
 
   // 3. Memory.
   Design design;
@@ -108,8 +113,8 @@ Result<Design> read_design(const axlf* top, std::uint64_t bank_bytes) {
   for (const Unit& unit : design.units)
     for (const PlainArgument& argument : unit.arguments)
       if (argument.offset > unit.range || std::max<std::uint32_t>(argument.size, 8) > unit.range - argument.offset)
-        return Error{fmt::format("{}: an argument at {:#x} of {} bytes is outside the {:#x} bytes of registers", unit.name,
-                                 argument.offset, argument.size, unit.range)};
+        return Error{fmt::format("{}: an argument at {:#x} of {} bytes is outside the {:#x} bytes of registers",
+                                 unit.name, argument.offset, argument.size, unit.range)};
 
   // 5. The kernels themselves.
   for (const auto& section : xclbin.sections) {

@@ -26,7 +26,9 @@ std::optional<FaultKind> fault_named(std::string_view name) {
   return std::nullopt;
 }
 
-std::string_view name_of(FaultKind kind) { return names.at(static_cast<std::size_t>(kind)).second; }
+std::string_view name_of(FaultKind kind) {
+  return names.at(static_cast<std::size_t>(kind)).second;
+}
 
 std::string fault_names() {
   std::string all;

@@ -12,15 +12,16 @@
 namespace linecrypt::card_model {
 namespace {
 
-// The dynamic loader believes what it maps; a file that was cut must not get that far. The section table is the last thing in
-// an object, so a whole one has it inside, and so everything it and the program headers point to.
+// The dynamic loader believes what it maps; a file that was cut must not get that far. The section table is the last
+// thing in an object, so a whole one has it inside, and so everything it and the program headers point to.
 Result<void> check_elf(std::span<const std::uint8_t> bytes) {
   Elf64_Ehdr header{};
   if (bytes.size() < sizeof header) return Error{"section BITSTREAM is too short for a shared object"};
   std::memcpy(&header, bytes.data(), sizeof header);
   if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_ident[EI_CLASS] != ELFCLASS64 ||
       header.e_type != ET_DYN || header.e_machine != EM_X86_64)
-    return Error{"section BITSTREAM is not a shared object for x86-64: the emulated card's kernels are compiled by g++"};
+    return Error{
+        "section BITSTREAM is not a shared object for x86-64: the emulated card's kernels are compiled by g++"};
   const auto inside = [&](std::uint64_t offset, std::uint64_t size) {
     return offset <= bytes.size() && size <= bytes.size() - offset;
   };
@@ -31,7 +32,8 @@ Result<void> check_elf(std::span<const std::uint8_t> bytes) {
   for (unsigned i = 0; i < header.e_phnum; ++i) {
     Elf64_Phdr segment{};
     std::memcpy(&segment, bytes.data() + header.e_phoff + i * sizeof segment, sizeof segment);
-    if (!inside(segment.p_offset, segment.p_filesz)) return Error{"section BITSTREAM: a segment of the shared object was cut"};
+    if (!inside(segment.p_offset, segment.p_filesz))
+      return Error{"section BITSTREAM: a segment of the shared object was cut"};
   }
   for (unsigned i = 0; i < header.e_shnum; ++i) {
     Elf64_Shdr section{};
@@ -42,7 +44,9 @@ Result<void> check_elf(std::span<const std::uint8_t> bytes) {
   return {};
 }
 
-std::string path_of(int file) { return fmt::format("/proc/self/fd/{}", file); }
+std::string path_of(int file) {
+  return fmt::format("/proc/self/fd/{}", file);
+}
 
 }  // namespace
 
@@ -70,8 +74,8 @@ Result<std::unique_ptr<Image>> Image::load(std::span<const std::uint8_t> bytes) 
 
 Image::~Image() {
   dlclose(handle_);
-  // An object with unique symbols (STB_GNU_UNIQUE) stays loaded, and the loader knows it by its name alone: that number must
-  // not come to mean another file.
+  // An object with unique symbols (STB_GNU_UNIQUE) stays loaded, and the loader knows it by its name alone: that number
+  // must not come to mean another file.
   if (void* still = dlopen(path_of(file_).c_str(), RTLD_NOW | RTLD_NOLOAD); still != nullptr) {
     dlclose(still);
     return;

@@ -16,7 +16,9 @@ inline std::atomic<LogLevel>& log_level() {
   return level;
 }
 
-inline void log_line(const std::string& text) { std::fprintf(stderr, "linecrypt card model: %s\n", text.c_str()); }
+inline void log_line(const std::string& text) {
+  std::fprintf(stderr, "linecrypt card model: %s\n", text.c_str());
+}
 
 template <typename... Args>
 void log_error(fmt::format_string<Args...> format, Args&&... args) {

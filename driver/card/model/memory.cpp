@@ -10,7 +10,9 @@
 
 namespace linecrypt::card_model {
 
-CardMemory::~CardMemory() { unmap(); }
+CardMemory::~CardMemory() {
+  unmap();
+}
 
 void CardMemory::unmap() {
   for (Store& store : stores_)
@@ -53,14 +55,15 @@ Result<std::uint64_t> CardMemory::allocate(std::uint32_t index, std::uint64_t si
   if (address - bank.base > bank.size || bytes > bank.size - (address - bank.base))
     return Error{fmt::format("bank {} is full: {} bytes were asked for", bank.tag, size)};
 
-  // 3. Pages come from the system as they are touched. They are a card's memory, so a core file of the host has none of it.
+  // 3. Pages come from the system as they are touched. They are a card's memory, so a core file of the host has none of
+  // it.
   Store& store = *std::find_if(stores_.begin(), stores_.end(),
                                [&](const Store& one) { return address >= one.base && address - one.base < one.size; });
   if (store.data == nullptr) {
     void* data = mmap(nullptr, store.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (data == MAP_FAILED)
-      return Error{fmt::format("bank {}: {} bytes of address space: {}; bank_mib makes banks smaller", bank.tag, store.size,
-                               std::strerror(errno))};
+      return Error{fmt::format("bank {}: {} bytes of address space: {}; bank_mib makes banks smaller", bank.tag,
+                               store.size, std::strerror(errno))};
     madvise(data, store.size, MADV_DONTDUMP);
     store.data = static_cast<unsigned char*>(data);
   }

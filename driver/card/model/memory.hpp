@@ -1,7 +1,7 @@
 // Memory of the emulated card: banks as the xclbin lays them out, and the buffers that are alive in them.
 //
-// A compute unit reaches only bytes inside one live buffer. What a freed buffer held stays in the chips, as on a card, until
-// somebody writes there. Not thread-safe: the card's lock guards it.
+// A compute unit reaches only bytes inside one live buffer. What a freed buffer held stays in the chips, as on a card,
+// until somebody writes there. Not thread-safe: the card's lock guards it.
 #pragma once
 
 #include <cstdint>

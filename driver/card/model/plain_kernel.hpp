@@ -1,10 +1,12 @@
-// For authors of plain kernels: C++ functions such as XRT's own samples have, started through xrt::kernel and xrt::run. The
-// shared object in the xclbin then has no linecrypt_card_image but, for each kernel of the xclbin, what one of these makes:
+// For authors of plain kernels: C++ functions such as XRT's own samples have, started through xrt::kernel and xrt::run.
+// The shared object in the xclbin then has no linecrypt_card_image but, for each kernel of the xclbin, what one of
+// these makes:
 //
 //   extern "C" void vadd(const int* a, const int* b, int* c, unsigned n) { ... }
 //   LINECRYPT_PLAIN_KERNEL(vadd)
 //
-// A pointer argument must lie in a live buffer, else the run ends in ERT_CMD_STATE_ERROR and the function is not called.
+// A pointer argument must lie in a live buffer, else the run ends in ERT_CMD_STATE_ERROR and the function is not
+// called.
 #pragma once
 
 #include <cstdint>
@@ -64,7 +66,7 @@ int call_plain(void (*function)(A...), const PlainCall& call) {
 
 }  // namespace linecrypt::card_model
 
-#define LINECRYPT_PLAIN_KERNEL(function)                                                        \
-  extern "C" int linecrypt_plain_##function(const linecrypt::card_model::PlainCall& call) {    \
-    return linecrypt::card_model::call_plain(function, call);                                  \
+#define LINECRYPT_PLAIN_KERNEL(function)                                                    \
+  extern "C" int linecrypt_plain_##function(const linecrypt::card_model::PlainCall& call) { \
+    return linecrypt::card_model::call_plain(function, call);                               \
   }

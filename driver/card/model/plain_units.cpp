@@ -37,7 +37,8 @@ int Card::execute(Session& session, std::uint32_t handle) {
   tick();
   strike();
   const auto found = session.buffers.find(handle);
-  if (found == session.buffers.end() || found->second->host == nullptr) return refuse(EINVAL, "command: no such buffer");
+  if (found == session.buffers.end() || found->second->host == nullptr)
+    return refuse(EINVAL, "command: no such buffer");
   if (gone()) return refuse(EIO, "command: the card is {}", link_ == Link::lost ? "lost" : "blank");
   const std::shared_ptr<Buffer>& packet = found->second;
 
@@ -110,7 +111,8 @@ bool Card::start(const Command& command) {
 }
 
 void Card::start_pending() {
-  for (auto next = pending_.begin(); next != pending_.end();) next = start(*next) ? pending_.erase(next) : std::next(next);
+  for (auto next = pending_.begin(); next != pending_.end();)
+    next = start(*next) ? pending_.erase(next) : std::next(next);
 }
 
 void Card::finish(Session* session, const std::shared_ptr<Buffer>& packet, std::uint32_t state) {

@@ -1,7 +1,8 @@
 // In-line ports of the emulated card: what stands in for the QSFP cages.
 //
-// A frame waits where it is (the interface's queue, the file) until the wire would have brought it: 100 Gb/s of the virtual
-// clock, gap and preamble included. The card has no back-pressure on receive, so what its FIFO does not take is lost.
+// A frame waits where it is (the interface's queue, the file) until the wire would have brought it: 100 Gb/s of the
+// virtual clock, gap and preamble included. The card has no back-pressure on receive, so what its FIFO does not take is
+// lost.
 #pragma once
 
 #include <array>
@@ -37,8 +38,8 @@ class Ports {
   // Opens what is not open yet.
   Result<void> open(const std::vector<PortConfiguration>& ports);
 
-  // Gives the image the frames that are due at `now`. `idle`: nothing moves inside, so the next frame is due at once (the
-  // clock stands still). True: at least one frame went in.
+  // Gives the image the frames that are due at `now`. `idle`: nothing moves inside, so the next frame is due at once
+  // (the clock stands still). True: at least one frame went in.
   bool receive(const CardImage& image, void* card, std::uint64_t now, bool idle);
   void transmit(const CardImage& image, void* card, std::uint64_t now);
 

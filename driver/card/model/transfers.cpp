@@ -1,4 +1,5 @@
-// Buffers of a session, and the DMA between host and card memory. Host and card see each other's writes only after a sync.
+// Buffers of a session, and the DMA between host and card memory. Host and card see each other's writes only after a
+// sync.
 #include <sys/mman.h>
 #include <xrt_mem.h>
 
@@ -27,7 +28,8 @@ int Card::make_buffer(Session& session, void* host, std::uint64_t size, std::uin
   constexpr std::uint32_t no_card_memory = XCL_BO_FLAGS_EXECBUF | XCL_BO_FLAGS_HOST_ONLY;
   constexpr std::uint32_t unsupported = XCL_BO_FLAGS_P2P | XCL_BO_FLAGS_SVM;
   if ((flags & unsupported) != 0 || ((flags & XCL_BO_FLAGS_HOST_ONLY) != 0 && (flags & XCL_BO_FLAGS_EXECBUF) == 0))
-    return refuse(ENOTSUP, "a buffer with flags {:#x}: host-only, peer-to-peer and shared virtual memory are not emulated",
+    return refuse(ENOTSUP,
+                  "a buffer with flags {:#x}: host-only, peer-to-peer and shared virtual memory are not emulated",
                   flags & ~XRT_BO_FLAGS_MEMIDX_MASK);
   if (size == 0 || session.buffers.size() >= buffers_most)
     return refuse(EINVAL, "a buffer of {} bytes, after {} others", size, session.buffers.size());

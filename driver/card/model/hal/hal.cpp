@@ -1,5 +1,6 @@
-// XRT's HAL (xrt.h and experimental/xrt-next.h) over the cards of the model: the functions that XRT's own classes `device` and
-// `system` call, no others. Those classes are Debian's (see CMakeLists.txt); the linker is told to accept no open end.
+// XRT's HAL (xrt.h and experimental/xrt-next.h) over the cards of the model: the functions that XRT's own classes
+// `device` and `system` call, no others. Those classes are Debian's (see CMakeLists.txt); the linker is told to accept
+// no open end.
 #include <xrt.h>
 
 #include <cerrno>
@@ -25,8 +26,12 @@ using linecrypt::card_model::Card;
 using linecrypt::card_model::Session;
 using linecrypt::card_model::Way;
 
-Session& session_of(xclDeviceHandle handle) { return *static_cast<Session*>(handle); }
-Card& card_of(xclDeviceHandle handle) { return *session_of(handle).card; }
+Session& session_of(xclDeviceHandle handle) {
+  return *static_cast<Session*>(handle);
+}
+Card& card_of(xclDeviceHandle handle) {
+  return *session_of(handle).card;
+}
 
 // Kernel registers are the only bus addresses that are not memory.
 template <typename Access>
@@ -43,7 +48,9 @@ size_t each_word(xclDeviceHandle handle, std::uint64_t address, size_t size, Acc
 
 extern "C" {
 
-unsigned xclProbe() { return static_cast<unsigned>(linecrypt::card_model::cards().size()); }
+unsigned xclProbe() {
+  return static_cast<unsigned>(linecrypt::card_model::cards().size());
+}
 
 xclDeviceHandle xclOpen(unsigned index, const char* /*unused1*/, xclVerbosityLevel /*unused2*/) {
   Card* card = linecrypt::card_model::card_at(index);
@@ -104,15 +111,20 @@ xclBufferHandle xclAllocUserPtrBO(xclDeviceHandle handle, void* memory, size_t s
   if (card_of(handle).make_buffer(session_of(handle), memory, size, flags, buffer) != 0) return XRT_NULL_BO;
   return buffer;
 }
-void xclFreeBO(xclDeviceHandle handle, xclBufferHandle buffer) { card_of(handle).free_buffer(session_of(handle), buffer); }
+void xclFreeBO(xclDeviceHandle handle, xclBufferHandle buffer) {
+  card_of(handle).free_buffer(session_of(handle), buffer);
+}
 
 void* xclMapBO(xclDeviceHandle handle, xclBufferHandle buffer, bool /*write*/) {
   const auto found = card_of(handle).buffer(session_of(handle), buffer);
   return found ? found->host : nullptr;
 }
-int xclUnmapBO(xclDeviceHandle /*handle*/, xclBufferHandle /*buffer*/, void* /*address*/) { return 0; }
+int xclUnmapBO(xclDeviceHandle /*handle*/, xclBufferHandle /*buffer*/, void* /*address*/) {
+  return 0;
+}
 
-int xclSyncBO(xclDeviceHandle handle, xclBufferHandle buffer, xclBOSyncDirection direction, size_t size, size_t offset) {
+int xclSyncBO(xclDeviceHandle handle, xclBufferHandle buffer, xclBOSyncDirection direction, size_t size,
+              size_t offset) {
   if (direction != XCL_BO_SYNC_BO_TO_DEVICE && direction != XCL_BO_SYNC_BO_FROM_DEVICE) return -ENOTSUP;
   const Way way = direction == XCL_BO_SYNC_BO_TO_DEVICE ? Way::to_card : Way::from_card;
   return card_of(handle).sync(session_of(handle), buffer, way, size, offset);
@@ -130,7 +142,9 @@ int xclGetBOProperties(xclDeviceHandle handle, xclBufferHandle buffer, xclBOProp
 }
 
 // No DMA-BUF: buffers belong to one process.
-xclBufferExportHandle xclExportBO(xclDeviceHandle /*handle*/, xclBufferHandle /*buffer*/) { return XRT_NULL_BO_EXPORT; }
+xclBufferExportHandle xclExportBO(xclDeviceHandle /*handle*/, xclBufferHandle /*buffer*/) {
+  return XRT_NULL_BO_EXPORT;
+}
 xclBufferHandle xclImportBO(xclDeviceHandle /*handle*/, xclBufferExportHandle /*file*/, unsigned /*flags*/) {
   return XRT_NULL_BO;
 }
@@ -173,20 +187,36 @@ size_t xclWrite(xclDeviceHandle handle, xclAddressSpace /*space*/, uint64_t addr
 }
 
 // The clock is virtual: there is nothing to set.
-int xclReClock2(xclDeviceHandle /*handle*/, unsigned short /*region*/, const unsigned short* /*mhz*/) { return -ENOTSUP; }
-int xclP2pEnable(xclDeviceHandle /*handle*/, bool /*enable*/, bool /*force*/) { return -ENOTSUP; }
+int xclReClock2(xclDeviceHandle /*handle*/, unsigned short /*region*/, const unsigned short* /*mhz*/) {
+  return -ENOTSUP;
+}
+int xclP2pEnable(xclDeviceHandle /*handle*/, bool /*enable*/, bool /*force*/) {
+  return -ENOTSUP;
+}
 
 }  // extern "C"
 
 // Functions of XRT without a public header that its classes refer to, as declared in their objects.
-int xclCloseExportHandle(int /*file*/) { return -ENOTSUP; }
-int xclCmaEnable(xclDeviceHandle /*handle*/, bool /*enable*/, std::uint64_t /*size*/) { return -ENOTSUP; }
-int xclUpdateSchedulerStat(xclDeviceHandle /*handle*/) { return 0; }
-int xclInternalResetDevice(xclDeviceHandle handle, xclResetKind /*kind*/) { return card_of(handle).reset_by_host(); }
+int xclCloseExportHandle(int /*file*/) {
+  return -ENOTSUP;
+}
+int xclCmaEnable(xclDeviceHandle /*handle*/, bool /*enable*/, std::uint64_t /*size*/) {
+  return -ENOTSUP;
+}
+int xclUpdateSchedulerStat(xclDeviceHandle /*handle*/) {
+  return 0;
+}
+int xclInternalResetDevice(xclDeviceHandle handle, xclResetKind /*kind*/) {
+  return card_of(handle).reset_by_host();
+}
 
-// Two members of the class that libxrt_hwemu has where this library has Card. XRT's `device` asks them whether the card has a
-// copy engine of its own and whether it lacks DMA: no and no.
+// Two members of the class that libxrt_hwemu has where this library has Card. XRT's `device` asks them whether the card
+// has a copy engine of its own and whether it lacks DMA: no and no.
 extern "C" void* hwemu_handle_check(void*) __asm__("_ZN11xclhwemhal28HwEmShim11handleCheckEPv");
-extern "C" void* hwemu_handle_check(void* /*handle*/) { return nullptr; }
+extern "C" void* hwemu_handle_check(void* /*handle*/) {
+  return nullptr;
+}
 extern "C" int hwemu_device_query(int) __asm__("_ZN11xclhwemhal28HwEmShim11deviceQueryEN8xrt_core5query8key_typeE");
-extern "C" int hwemu_device_query(int /*key*/) { return 0; }
+extern "C" int hwemu_device_query(int /*key*/) {
+  return 0;
+}
