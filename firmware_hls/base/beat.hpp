@@ -17,5 +17,14 @@ struct Beat {
   bool last;
 };
 
+inline Beat no_beat() {
+  LINECRYPT_INLINE
+  Beat beat;
+  beat.data = ap_uint<512>(0);
+  beat.bytes = 0;
+  beat.last = false;
+  return beat;
+}
+
 }  // namespace firmware
 }  // namespace linecrypt

@@ -74,7 +74,7 @@ class Align {
     const bool begins = !inside_;
     const bool readable = !in.empty() && !(begins && (commands.empty() || joins.full()));
     if (needs_next && !readable) return;
-    Beat next = Beat();
+    Beat next = no_beat();
     if (readable) next = in.read();
 
     // 3. Out, and what is left of the packet.
@@ -159,7 +159,7 @@ class Join {
     if (at_ == 0) data = slice<512>(command_.head, 0);
     if (at_ == beat_bytes) data = slice<512>(command_.head, 512);
     // 4. The kept bytes follow it: the rest of the beat before, and this one.
-    Beat now = Beat();
+    Beat now = no_beat();
     if (takes_data) {
       now = in.read();
       data_left_ = static_cast<std::uint16_t>(data_left_ - now.bytes);

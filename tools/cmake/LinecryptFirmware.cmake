@@ -13,3 +13,13 @@ if(LINECRYPT_AP_INT_DIR)
 else()
   target_include_directories(linecrypt_firmware INTERFACE ${CMAKE_SOURCE_DIR}/firmware_hls/base/stand_in)
 endif()
+
+# The same with AES and carry-less products by the CPU's own instructions, for the emulated card; tests hold them to the
+# kernels' text. Where the CPU has none of them it is the kernels' text. One program links one of the two.
+add_library(linecrypt_firmware_fast INTERFACE)
+add_library(linecrypt::firmware_fast ALIAS linecrypt_firmware_fast)
+target_link_libraries(linecrypt_firmware_fast INTERFACE linecrypt_firmware)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
+  target_compile_definitions(linecrypt_firmware_fast INTERFACE LINECRYPT_HOST_ARITHMETIC)
+  target_compile_options(linecrypt_firmware_fast INTERFACE -maes -mpclmul)
+endif()

@@ -1,7 +1,8 @@
 // ap_uint<N> on 64-bit words, for hosts without the vendor's ap_int.h: the subset that kernels use, with the same
 // results. It is on the include path as <ap_int.h> where LINECRYPT_AP_INT_DIR names no folder.
 //
-// Differences from the vendor's: operands of & | ^ == have one width (convert first), and a default object is zero.
+// Differences from the vendor's: operands of & | ^ == have one width (convert first), and a default object is zero,
+// where the vendor's is undefined.
 #pragma once
 
 #include <cstdint>
