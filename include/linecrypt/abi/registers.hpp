@@ -44,6 +44,17 @@ constexpr std::uint32_t work_tail = window + 0x8c;  // doorbell
 constexpr std::uint32_t work_head = window + 0x90;  // ro: batches finished, in order
 constexpr std::uint32_t bad_work = window + 0x94;   // ro: batches, descriptors and memory accesses refused so far
 constexpr std::uint32_t work_stride = 0x40;
+// Bump-in-the-wire: rings of abi/classify.hpp in card memory, entries of host_frame_slot bytes.
+constexpr std::uint32_t exceptions_ring = window + 0x98;  // 64 bits: frames for the host
+constexpr std::uint32_t exceptions_size = window + 0xa0;  // entries, a power of two; 0: none, such frames are dropped
+constexpr std::uint32_t exceptions_tail = window + 0xa4;  // ro: frames written (free running)
+constexpr std::uint32_t exceptions_head = window + 0xa8;  // frames the host has read
+constexpr std::uint32_t link = window + 0xac;             // ro, LinkState bits
+constexpr std::uint32_t injected_ring = window + 0xd8;    // 64 bits: frames of the host's
+constexpr std::uint32_t injected_size = window + 0xe0;    // entries, a power of two
+constexpr std::uint32_t injected_tail = window + 0xe4;    // doorbell
+constexpr std::uint32_t injected_head = window + 0xe8;    // ro: frames read
+constexpr std::uint32_t bad_injected = window + 0xec;     // ro: of them, refused
 constexpr std::uint32_t last = window + 0x100;
 }  // namespace reg
 
@@ -64,6 +75,12 @@ constexpr std::uint32_t bad_command =
     1U << 2U;  // a ring entry of another epoch, or malformed, was met: it was skipped and counted
 constexpr std::uint32_t bad_work = 1U << 3U;  // the same of a batch
 }  // namespace status
+
+namespace link_state {
+constexpr std::uint32_t clear_up = 1U << 0U;  // 0: the clear side's link is held down, for nothing would be carried
+constexpr std::uint32_t egress_exhausted = 1U << 1U;   // a frame found its SA out of lease since the last grant
+constexpr std::uint32_t ingress_exhausted = 1U << 2U;  // the same of an accept ceiling
+}  // namespace link_state
 
 enum class CardMode : std::uint32_t { none = 0, esp = 1, macsec = 2, both = 3 };
 

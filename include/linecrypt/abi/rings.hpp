@@ -15,6 +15,9 @@ namespace abi {
 // The four places that hold tables: each chain's blocks in the order packets meet them.
 enum class Block : std::uint8_t { esp_encapsulate = 0, macsec_protect = 1, macsec_validate = 2, esp_decapsulate = 3 };
 constexpr std::uint32_t blocks = 4;
+// Bump-in-the-wire: the policy and the counters of each direction (abi/classify.hpp), in the same streams of commands.
+constexpr Block egress_port = static_cast<Block>(4);
+constexpr Block ingress_port = static_cast<Block>(5);
 
 // What one table word is; the owner of each table is the process of that name.
 enum class Table : std::uint8_t {
