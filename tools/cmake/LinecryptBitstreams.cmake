@@ -36,3 +36,32 @@ function(linecrypt_xclbin name)
   add_custom_target(${name} DEPENDS ${folder}/${name}.xclbin ${folder}/${name}.json)
   set_target_properties(${name} PROPERTIES LINECRYPT_XCLBIN ${folder}/${name}.xclbin)
 endfunction()
+
+# Targets bitstream-<card>-<mode>-<wiring>, and bitstream-<card>-<mode> for look-aside: they run Vitis where it is installed, otherwise
+# fail and say what is missing. Only combinations that fit the budget have one; `budget.py` names why another does not.
+function(linecrypt_bitstream_targets)
+  find_package(Python3 REQUIRED COMPONENTS Interpreter)
+  set(link ${CMAKE_SOURCE_DIR}/firmware_hls/link)
+  linecrypt_declared_distance(distance)
+  # Whoever edits the data without writing the files again learns it here.
+  execute_process(COMMAND ${Python3_EXECUTABLE} -B ${link}/connectivity.py check RESULT_VARIABLE differs)
+  if(differs)
+    message(FATAL_ERROR "firmware_hls/link: the link configurations are not those of cards.json and costs.json")
+  endif()
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${link}/cards.json ${link}/costs.json ${link}/connectivity.py ${link}/budget.py)
+  file(GLOB configurations CONFIGURE_DEPENDS RELATIVE ${link} ${link}/*.cfg)
+  foreach(configuration IN LISTS configurations)
+    string(REGEX MATCH "^(u[0-9c]+)-(esp|macsec|both)-(.+)\\.cfg$" matched ${configuration})
+    set(card ${CMAKE_MATCH_1})
+    set(mode ${CMAKE_MATCH_2})
+    set(wiring ${CMAKE_MATCH_3})
+    add_custom_target(bitstream-${card}-${mode}-${wiring}
+      COMMAND ${Python3_EXECUTABLE} -B ${link}/build.py ${card} ${mode} ${wiring} --out ${CMAKE_BINARY_DIR}/bitstreams/${card}-${mode}-${wiring}
+              --tool $<TARGET_FILE:linecrypt-xclbin> --distance ${distance}
+      DEPENDS linecrypt-xclbin USES_TERMINAL VERBATIM)
+    if(wiring STREQUAL "look-aside")
+      add_custom_target(bitstream-${card}-${mode})
+      add_dependencies(bitstream-${card}-${mode} bitstream-${card}-${mode}-look-aside)
+    endif()
+  endforeach()
+endfunction()

@@ -46,9 +46,9 @@ Result<void> write_manifest(const std::string& xclbin_file, const Manifest& mani
 }
 
 struct Options {
-  std::string spec, image, out, file, key, trusted, card, shell, mode, wiring, tool, report;
+  std::string spec, image, out, file, key, trusted, card, shell, mode, wiring, tool;
   std::uint32_t declared = 0, clock = 0;
-  std::vector<std::string> modules, schedules, memories;
+  std::vector<std::string> reports, modules, schedules, memories;
   bool line_rate = false, signature_required = false;
 };
 
@@ -111,9 +111,15 @@ Result<void> manifest(const Options& o) {
   if (!bytes) return bytes.error();
   auto xclbin = read_xclbin(*bytes, o.file);
   if (!xclbin) return xclbin.error();
-  auto report = read_text(o.report);
-  if (!report) return report.error();
-  if (auto intervals = check_intervals(*report, o.report, o.modules); !intervals) return intervals.error();
+  // Each kernel has a report of its own; a module stands in one of them.
+  std::string reports;
+  for (const auto& file : o.reports) {
+    auto report = read_text(file);
+    if (!report) return report.error();
+    reports += *report;
+  }
+  if (auto intervals = check_intervals(reports, fmt::format("{}", fmt::join(o.reports, " + ")), o.modules); !intervals)
+    return intervals.error();
   auto distance = largest_distance(o);
   if (!distance) return distance.error();
   Manifest m = manifest_for(*xclbin, *bytes, o);
@@ -233,7 +239,7 @@ int main(int argc, char** argv) {
   sub->add_option("--wiring", o.wiring)->required()->check(wirings);
   sub->add_option("--tool", o.tool, "v++ version")->required();
   sub->add_option("--declared-distance", o.declared, "forwarding distance of the kernels")->required();
-  sub->add_option("--report", o.report, "csynth report of the kernels (XML)")->required();
+  sub->add_option("--report", o.reports, "csynth.xml of a kernel; repeat")->required();
   sub->add_option("--module", o.modules, "process that must take one item a cycle; repeat")->required();
   sub->add_option("--schedule", o.schedules, "verbose.sched.rpt of a process; repeat")->required();
   sub->add_option("--memory", o.memories, "table that forwards, as the schedule names it; repeat")->required();
