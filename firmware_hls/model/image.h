@@ -54,7 +54,7 @@ struct linecrypt_card_image {
 };
 
 /* The symbol a loader looks up. */
-extern const struct linecrypt_card_image linecrypt_card_image;
+__attribute__((visibility("default"))) extern const struct linecrypt_card_image linecrypt_card_image;
 
 #ifdef __cplusplus
 }
