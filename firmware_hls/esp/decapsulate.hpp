@@ -315,7 +315,7 @@ inline Decision decide_decapsulate(const abi::EspRecord& record, const Judgement
   const u32 window = record.replay_window;
   decision.verdict = verdict_of(check_window(numbers, word, evidence.generation, window, evidence.number));
   if (decision.verdict != VerdictCode::pending) return decision;
-  if (!below_ceiling(numbers, evidence.number, evidence.can_report, decision.events)) {
+  if (!below_ceiling(numbers, evidence.number, evidence.moment, evidence.can_report, decision.events)) {
     decision.verdict = VerdictCode::lease_exhausted;
     return decision;
   }

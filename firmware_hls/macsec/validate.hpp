@@ -202,7 +202,7 @@ inline Decision decide_validate(const abi::MacsecRecord& record, const ValidateP
     decision.verdict = verdict_of(below ? Replay::late : bitmap);
     if (decision.verdict != VerdictCode::pending) return decision;
   }
-  if (!below_ceiling(numbers, evidence.number, evidence.can_report, decision.events)) {
+  if (!below_ceiling(numbers, evidence.number, evidence.moment, evidence.can_report, decision.events)) {
     decision.verdict = VerdictCode::lease_exhausted;
     return decision;
   }

@@ -85,7 +85,9 @@ class Commit {
         numbers_(clock),
         windows_(clock),
         held_(false),
-        judged_() {}
+        judged_(),
+        verdict_(abi::VerdictCode::pending),
+        cycle_(0) {}
 
   // 1. Everything of one packet is there, or nothing is taken.
   // 2. Commands for these tables.
@@ -95,6 +97,7 @@ class Commit {
     limits_.tick();
     numbers_.tick();
     windows_.tick();
+    ++cycle_;
     // 1.
     if (!held_ && !in_.empty()) {
       judged_ = in_.read();
@@ -142,6 +145,7 @@ class Commit {
     evidence.number_verdict = meta.number_verdict;
     evidence.tag_good = tag_good;
     evidence.can_report = !events_.full();
+    evidence.moment = static_cast<u16>(cycle_ >> repeat_cycles_log2);
     const Decision decision =
         Protocol::decide(meta.sa, meta.plan, judged_.judgement, evidence, lifetime, numbers, word);
     numbers_.write(meta.index, numbers);
@@ -205,7 +209,7 @@ class Commit {
       numbers.ceiling = ceiling;
       numbers.ceiling_low = numbers.top + (ceiling - numbers.top) / 2;
       numbers.low_reported = false;
-      numbers.exhausted_reported = false;
+      numbers.exhausted = Repeated();
     }
     return true;
   }
@@ -223,6 +227,7 @@ class Commit {
   bool held_;
   Judged<Meta> judged_;
   abi::VerdictCode verdict_;
+  u64 cycle_;
 };
 
 }  // namespace firmware

@@ -17,6 +17,22 @@ constexpr u8 number_exhausted = 1U << 5U;
 constexpr u32 kinds = 6;
 }  // namespace event
 
+// An event that holds on, as long as its SA drops packets: told at once, and again in each of these many cycles, so
+// that a host that could not act on the first one (no lease to grant yet) hears of it again.
+constexpr u32 repeat_cycles_log2 = 17;
+
+struct Repeated {
+  bool told;
+  u16 moment;  // cycle / 2^repeat_cycles_log2
+};
+
+inline bool tell(Repeated& repeated, u16 moment, bool can_report) {
+  if (!can_report || (repeated.told && repeated.moment == moment)) return false;
+  repeated.told = true;
+  repeated.moment = moment;
+  return true;
+}
+
 struct EventMask {
   u32 index;
   u32 generation;

@@ -32,6 +32,7 @@ struct Evidence {
   abi::VerdictCode number_verdict;
   bool tag_good;
   bool can_report;  // events may be raised
+  u16 moment;       // see Repeated
 };
 
 inline abi::VerdictCode verdict_of(Replay replay) {
@@ -41,17 +42,14 @@ inline abi::VerdictCode verdict_of(Replay replay) {
 }
 
 // In-line ports: the accept ceiling is a lease of numbers to accept (DESIGN 4). False: at or above it.
-inline bool below_ceiling(IngressNumbers& numbers, u64 number, bool can_report, u8& events) {
+inline bool below_ceiling(IngressNumbers& numbers, u64 number, u16 moment, bool can_report, u8& events) {
   if (numbers.ceiling == 0) return true;
   const bool below = number < numbers.ceiling;
   if (below && number >= numbers.ceiling_low && !numbers.low_reported && can_report) {
     numbers.low_reported = true;
     events = static_cast<u8>(events | event::lease_low);
   }
-  if (!below && !numbers.exhausted_reported && can_report) {
-    numbers.exhausted_reported = true;
-    events = static_cast<u8>(events | event::lease_exhausted);
-  }
+  if (!below && tell(numbers.exhausted, moment, can_report)) events = static_cast<u8>(events | event::lease_exhausted);
   return below;
 }
 

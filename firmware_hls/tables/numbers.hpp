@@ -20,8 +20,7 @@ struct EgressNumbers {
   u64 waiting_end;
   bool waiting;  // one lease waits until this one is used up
   bool low_reported;
-  bool exhausted_reported;
-  bool space_reported;
+  Repeated exhausted;  // the lease or the number space
   bool threshold_reported;
   u16 identification;  // of the next outer IPv4 header that may be fragmented
   Life life;
@@ -47,7 +46,7 @@ inline void start_lease(EgressNumbers& numbers, u64 begin, u64 end) {
   numbers.end = end;
   numbers.low_mark = begin + (end - begin) / 2;
   numbers.low_reported = false;
-  numbers.exhausted_reported = false;
+  numbers.exhausted = Repeated();
 }
 
 inline EgressNumbers first_numbers(const abi::NumberEntry& entry) {
@@ -67,7 +66,7 @@ inline bool grant(EgressNumbers& numbers, u64 begin, u64 end) {
 }
 
 // Takes the next number for a packet of `bytes`. The number is spent once taken, whatever becomes of the packet. While
-// `can_report` is false, events wait for a later packet.
+// `can_report` is false, events wait for a later packet. `moment`: see Repeated.
 //
 // 1. An SA past its hard lifetime takes no number.
 // 2. At the end of the lease, go on with the one that waits; without one, stop: never guess, never wrap.
@@ -75,7 +74,7 @@ inline bool grant(EgressNumbers& numbers, u64 begin, u64 end) {
 // 4. Take it. At half of the lease, ask for the next; at the PN threshold, say so once.
 // 5. Lifetimes.
 inline Taken take_number(EgressNumbers& numbers, const EgressLimits& limits, u32 bytes, bool takes_identification,
-                         bool can_report) {
+                         u16 moment, bool can_report) {
   Taken taken = {};
   taken.verdict = abi::VerdictCode::pending;
   // 1.
@@ -91,19 +90,13 @@ inline Taken take_number(EgressNumbers& numbers, const EgressLimits& limits, u32
     start_lease(numbers, numbers.waiting_begin, numbers.waiting_end);
   }
   if (numbers.next >= numbers.end && numbers.next <= last) {
-    if (!numbers.exhausted_reported && can_report) {
-      numbers.exhausted_reported = true;
-      taken.events = event::lease_exhausted;
-    }
+    if (tell(numbers.exhausted, moment, can_report)) taken.events = event::lease_exhausted;
     taken.verdict = abi::VerdictCode::lease_exhausted;
     return taken;
   }
   // 3.
   if (numbers.next > last) {
-    if (!numbers.space_reported && can_report) {
-      numbers.space_reported = true;
-      taken.events = event::number_exhausted;
-    }
+    if (tell(numbers.exhausted, moment, can_report)) taken.events = event::number_exhausted;
     taken.verdict = abi::VerdictCode::number_exhausted;
     return taken;
   }

@@ -30,7 +30,7 @@ struct IngressNumbers {
   u64 ceiling;  // first number not accepted; 0: none
   u64 ceiling_low;
   bool low_reported;
-  bool exhausted_reported;
+  Repeated exhausted;
   Life life;
 };
 

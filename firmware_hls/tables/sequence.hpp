@@ -20,7 +20,8 @@ class Sequence {
         limits_(clock, abi::Table::number),
         numbers_(clock),
         held_(false),
-        meta_() {}
+        meta_(),
+        cycle_(0) {}
 
   // 1. Commands for this table.
   // 2. The packet's number, within the lease. A generation that is not the packet's takes none.
@@ -28,6 +29,7 @@ class Sequence {
     LINECRYPT_PIPELINE
     limits_.tick();
     numbers_.tick();
+    ++cycle_;
     if (!held_ && !in_.empty()) {
       meta_ = in_.read();
       held_ = true;
@@ -60,8 +62,8 @@ class Sequence {
     limits.wide = (entry.flags & abi::number_flag::wide) != 0;
     EgressNumbers numbers = numbers_.read(meta_.index);
     const u32 counted = Protocol::counted(meta_.plan);
-    const Taken taken =
-        take_number(numbers, limits, counted, Protocol::takes_identification(meta_.plan), !events_.full());
+    const Taken taken = take_number(numbers, limits, counted, Protocol::takes_identification(meta_.plan),
+                                    static_cast<u16>(cycle_ >> repeat_cycles_log2), !events_.full());
     numbers_.write(meta_.index, numbers);
     if (taken.events != 0) events_.write(EventMask{meta_.index, meta_.generation, taken.events});
     if (taken.verdict != abi::VerdictCode::pending) {
@@ -119,6 +121,7 @@ class Sequence {
   Forwarded<EgressNumbers, N, D> numbers_;
   bool held_;
   Meta meta_;
+  u64 cycle_;
 };
 
 }  // namespace firmware

@@ -199,6 +199,21 @@ TEST_CASE("Numbers end with the lease, go on with the next, and events are the s
   CHECK(state.packets == 18);
 }
 
+TEST_CASE("A host that has no lease to grant yet is told again") {
+  EspOutPair out;
+  const SaId id = out.install(make_sa({}, Direction::egress), {1, 2});
+  const Bytes packet = test::sized_packet(Family::ipv4, 40);
+  std::size_t told = 0;
+  for (int i = 0; i < 300; ++i) {
+    out.bench.packet({id, packet, 0});
+    out.bench.run();
+    for (int j = 0; j < 1000; ++j) out.bench.step();
+    for (const std::string& one : texts(out.bench.events())) told += one == "lease_exhausted of 0" ? 1 : 0;
+  }
+  CHECK(told >= 2);
+  CHECK(told <= 5);
+}
+
 TEST_CASE("A lease granted at any cycle before its need leaves no packet behind") {
   const Bytes packet = test::sized_packet(Family::ipv4, 20);
   for (std::size_t at = 0; at < 20; ++at) {
