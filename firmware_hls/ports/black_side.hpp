@@ -68,6 +68,7 @@ Course to_site(const Policy<N>& policy, VerdictCode verdict, const Ip& ip, u32 l
   if (on_link(policy, true, ip.ipv6, destination_of(ip))) return dropped(VerdictCode::policy_default);
   if (last_hop(ip)) return dropped(VerdictCode::ttl_exceeded);
   if (ip.headers.total_length > out.mtu) return dropped(VerdictCode::too_big);
+  if (is_broadcast(policy, false, ip.ipv6, destination_of(ip))) return dropped(VerdictCode::no_neighbour);
   Course course = forwarded(verdict, out, ip, l2);
   course.controlled = false;
   return course;
@@ -137,7 +138,7 @@ Course ip_from_circuit(const Policy<N>& policy, const Window& window, const Ip& 
   if (exemption == Exemption::none) exemption = ike_received(policy, ip, d);
   if (exemption == Exemption::refused) return dropped(VerdictCode::exemption_refused);
   if (exemption == Exemption::granted) return ip_to_host(VerdictCode::exempt, window, ip, l2);
-  if (exemption == Exemption::unseen) return ip_to_host(VerdictCode::unsupported, window, ip, l2);
+  if (exemption != Exemption::none) return ip_to_host(VerdictCode::unsupported, window, ip, l2);
   // 3.
   if (whom == Reach::us && tells_path_mtu(ip)) return ip_to_host(VerdictCode::unsupported, window, ip, l2);
   // 4.

@@ -12,7 +12,8 @@ namespace ports {
 // 1. What the kernel cannot see is the host's to decide.
 // 2. No entry: discard. Policy outlives SA: an entry without one drops (DESIGN 3.1).
 // 3. A packet that we forward has a hop left; the host tells the site where it has not, or where it does not fit.
-// 4. A packet for the clear port's own network does not leave by the other port.
+// 4. A packet for the clear port's own network does not leave by the other port; a directed broadcast not at all
+//    (RFC 2644).
 template <u32 N>
 Course outbound(const Policy<N>& policy, const Window& window, const Ip& ip, u32 l2, bool from_host) {
   const abi::PortWord& out = policy.port[abi::black_port];
@@ -34,6 +35,7 @@ Course outbound(const Policy<N>& policy, const Window& window, const Ip& ip, u32
     // 4.
     if (!protect && on_link(policy, false, ip.ipv6, destination_of(ip))) return dropped(VerdictCode::no_route);
     if (ip.headers.total_length > largest) return ip_to_host(VerdictCode::too_big, window, ip, l2);
+    if (!protect && is_broadcast(policy, true, ip.ipv6, destination_of(ip))) return dropped(VerdictCode::no_neighbour);
   }
   Course course = {};
   if (!from_host) {
@@ -60,7 +62,7 @@ Course ip_from_site(const Policy<N>& policy, const Window& window, const Ip& ip,
   const Exemption discovery = neighbour_discovery_received(policy, false, ip);
   if (discovery == Exemption::refused) return dropped(VerdictCode::exemption_refused);
   if (discovery == Exemption::granted) return ip_to_host(VerdictCode::exempt, window, ip, l2);
-  if (discovery == Exemption::unseen) return ip_to_host(VerdictCode::unsupported, window, ip, l2);
+  if (discovery != Exemption::none) return ip_to_host(VerdictCode::unsupported, window, ip, l2);
   // 1.
   if (whom == Reach::us || whom == Reach::many) {
     if (ip.headers.routing_pending) return dropped(VerdictCode::unsupported);

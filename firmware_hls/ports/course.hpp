@@ -110,7 +110,7 @@ inline u16 type_of(const Ip& ip) {
 inline VerdictCode check_ip(const Ip& ip, u16 type, u32 mtu) {
   if (!ip.headers.valid && !ip.headers.unsupported) return VerdictCode::malformed_ip;
   if (type_of(ip) != type) return VerdictCode::malformed_ip;
-  return ip.headers.total_length > mtu ? VerdictCode::oversize : VerdictCode::pending;
+  return ip.headers.valid && ip.headers.total_length > mtu ? VerdictCode::oversize : VerdictCode::pending;
 }
 
 inline bool last_hop(const Ip& ip) {

@@ -9,10 +9,11 @@ namespace firmware {
 namespace ports {
 
 enum class Exemption : u8 {
-  none,     // not this kind of frame
-  granted,  // every condition holds
-  refused,  // this kind of frame, and a condition fails
-  unseen    // every condition holds but one that reaches beyond what the kernel sees of the frame: a checksum
+  none,        // not this kind of frame
+  granted,     // every condition holds
+  refused,     // this kind of frame, and a condition fails
+  unverified,  // every condition holds but a checksum, which reaches beyond what the kernel sees of the frame
+  unseen       // what it is lies beyond that
 };
 
 constexpr u16 type_arp = 0x0806;
@@ -95,17 +96,16 @@ inline bool icmpv6_sum_good(const Ip& ip, bool& whole) {
 // RFC 4861 6.1, 7.1, 8.1: hop limit 255, code 0, a right checksum, never a fragment (RFC 6980); RFC 4861 types 133-137.
 inline Exemption neighbour_discovery(const Ip& ip) {
   const IpHeaders& h = ip.headers;
-  const u8* icmp = ip.window.byte + (h.l4_offset & (window_bytes - 1));
-  const bool seen = h.l4_offset + 2 <= ip.seen;
   if (!ip.ipv6 || h.protocol != protocol_icmpv6 || h.non_initial_fragment || l4_length(ip) == 0) return Exemption::none;
-  if (seen && (icmp[0] < 133 || icmp[0] > 137)) return Exemption::none;
-  if (!seen && h.l4_offset + 1 <= ip.seen && (icmp[0] < 133 || icmp[0] > 137)) return Exemption::none;
+  if (h.l4_offset + 1 > ip.seen) return Exemption::unseen;
+  const u8* icmp = ip.window.byte + h.l4_offset;
+  if (icmp[0] < 133 || icmp[0] > 137) return Exemption::none;
   if (h.hop_limit != 255 || h.fragment || h.routing_pending || l4_length(ip) < 8) return Exemption::refused;
-  if (!seen) return Exemption::unseen;
+  if (h.l4_offset + 2 > ip.seen) return Exemption::unseen;
   if (icmp[1] != 0) return Exemption::refused;
   bool whole = false;
   const bool good = icmpv6_sum_good(ip, whole);
-  return !whole ? Exemption::unseen : good ? Exemption::granted : Exemption::refused;
+  return !whole ? Exemption::unverified : good ? Exemption::granted : Exemption::refused;
 }
 
 // Link scope: hop limit 255 proves that it comes from this link; the destination is ours or a link's group.
@@ -114,13 +114,13 @@ Exemption neighbour_discovery_received(const Policy<N>& policy, bool black, cons
   const Exemption found = neighbour_discovery(ip);
   const u8* to = destination_of(ip);
   const bool link = is_link_multicast(true, to) || owns(policy, black, true, to);
-  return (found == Exemption::granted || found == Exemption::unseen) && !link ? Exemption::refused : found;
+  return (found == Exemption::granted || found == Exemption::unverified) && !link ? Exemption::refused : found;
 }
 // Link scope: to a link's group, a link-local address, or a neighbour on this port's own network.
 template <u32 N>
 Exemption neighbour_discovery_sent(const Policy<N>& policy, bool black, const Ip& ip) {
   const Exemption found = neighbour_discovery(ip);
-  if (found != Exemption::granted && found != Exemption::unseen) return found;
+  if (found != Exemption::granted && found != Exemption::unverified) return found;
   const u8* from = source_of(ip);
   const u8* to = destination_of(ip);
   const bool own = is_unspecified(true, from) || owns(policy, black, true, from);

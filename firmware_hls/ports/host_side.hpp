@@ -19,6 +19,7 @@ Course ip_from_host(const Policy<N>& policy, bool black, const Window& window, c
   // 1.
   const Exemption discovery = neighbour_discovery_sent(policy, black, ip);
   if (discovery == Exemption::refused) return dropped(VerdictCode::exemption_refused);
+  if (discovery == Exemption::unseen) return dropped(VerdictCode::unsupported);
   // A checksum beyond what is seen is the receiver's to refuse: every other condition holds.
   if (discovery != Exemption::none) return as_addressed(VerdictCode::exempt, port, window.byte, type_of(ip), bytes);
   // 2.
@@ -56,6 +57,7 @@ Course from_host(const Policy<N>& policy, bool black, const Window& window, u32 
   // 2.
   if (type == type_eapol) {
     if (eapol_sent(window.byte) != Exemption::granted) return dropped(VerdictCode::exemption_refused);
+    if (length > longest_frame(port)) return dropped(VerdictCode::oversize);
     Course course = {};
     course.verdict = VerdictCode::exempt;
     course.to = Destination::wire;
