@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "firmware_hls/base/emulation/card_memory.hpp"
 #include "firmware_hls/base/emulation/clock.hpp"
 
 namespace linecrypt {
@@ -72,8 +73,8 @@ class Ram {
   }
 
   const Clock* clock_;
-  std::vector<T> cells_;
-  std::vector<Write> writes_;
+  std::vector<T, CardAllocator<T>> cells_;
+  std::vector<Write, CardAllocator<Write>> writes_;
   std::size_t first_ = 0;
   std::size_t count_ = 0;
   std::uint64_t cycle_ = ~std::uint64_t{0};

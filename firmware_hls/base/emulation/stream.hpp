@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "firmware_hls/base/emulation/card_memory.hpp"
 #include "firmware_hls/base/emulation/clock.hpp"
 
 namespace linecrypt {
@@ -83,7 +84,7 @@ class Stream {
   const Clock* clock_;
   unsigned latency_;
   std::size_t depth_;
-  std::vector<Slot> slots_;
+  std::vector<Slot, CardAllocator<Slot>> slots_;
   std::size_t head_ = 0;
   std::size_t tail_ = 0;
   std::size_t count_ = 0;

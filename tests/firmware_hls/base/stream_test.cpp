@@ -6,6 +6,7 @@
 #include "firmware_hls/base/beat.hpp"
 #include "firmware_hls/base/packet_info.hpp"
 #include "firmware_hls/base/ram.hpp"
+#include "tests/support/memory_flags.hpp"
 
 namespace linecrypt::firmware {
 
@@ -103,6 +104,34 @@ TEST_CASE("A table has two ports and an end") {
   CHECK(ram.read(0) == 1);
   CHECK_THROWS_AS(ram.read(4), std::out_of_range);
   CHECK_THROWS_AS(ram.write(4, 0), std::out_of_range);
+}
+
+TEST_CASE("What a table holds is in no core dump") {
+  Clock clock;
+  Ram<std::uint64_t, 512, 1> ram(clock);
+  CHECK(test::memory_flags(&ram.read(7)).find(" dd ") != std::string::npos);
+  const std::uint64_t outside = 0;
+  CHECK(test::memory_flags(&outside).find(" dd ") == std::string::npos);
+}
+
+TEST_CASE("What waits in a stream is in no core dump") {
+  // An item that knows where it is kept.
+  struct Item {
+    Item& operator=(const Item& other) {
+      value = other.value;
+      *kept_at() = this;
+      return *this;
+    }
+    static const Item** kept_at() {
+      static const Item* place = nullptr;
+      return &place;
+    }
+    int value = 0;
+  };
+  Clock clock;
+  Stream<Item> stream(clock);
+  stream.write(Item{});
+  CHECK(test::memory_flags(*Item::kept_at()).find(" dd ") != std::string::npos);
 }
 
 }  // namespace linecrypt::firmware
