@@ -57,5 +57,6 @@ void add_selftest(CLI::App& app, Session& session);
 void add_mtu(CLI::App& app, Session& session);
 void add_key(CLI::App& app, Session& session);
 void add_pcap(CLI::App& app, Session& session);
+void add_card(CLI::App& app, Session& session);
 
 }  // namespace linecrypt::ctl

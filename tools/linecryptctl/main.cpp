@@ -40,6 +40,7 @@ int main(int argc, char** argv) {
   ctl::add_mtu(app, session);
   ctl::add_key(app, session);
   ctl::add_pcap(app, session);
+  ctl::add_card(app, session);
 
   try {
     app.parse(argc, argv);

@@ -18,6 +18,17 @@ std::string to_text(const Json& status) {
                                     field(status, "uptime_seconds"))});
   table.add({"offload", fmt::format("{}: engine {}, {}", field(offload, "mode"), field(offload, "engine"),
                                     field(offload, "provider"))});
+  // A card in the engine: where the SAs are, and what has happened. Or why there is none.
+  if (const Json& failover = part(offload, "failover"); !failover.empty()) {
+    const Json& sas = part(failover, "sas");
+    table.add(
+        {field(failover, "primary"),
+         fmt::format("{}: {} SAs there, {} elsewhere, {} moving; {} failovers, {} returns, {} ms without it",
+                     field(failover, "state"), field(sas, "primary"), field(sas, "secondary"), field(sas, "moving"),
+                     field(failover, "failovers"), field(failover, "returns"), field(failover, "away_ms"))});
+  } else if (field(offload, "fallbacks") == "1") {
+    table.add({"no card", field(offload, "fallback_reason")});
+  }
   table.add({"self-test", field(part(status, "self_test"), "passed") == "yes" ? "passed" : "failed"});
   table.add({"ports", field(status, "ports")});
   table.add({"SAs", fmt::format("{} of {}", field(status, "sas"), field(status, "max_sas"))});
