@@ -20,7 +20,7 @@ template <class Meta, class Protocol, u32 N, u32 D>
 class Lookup {
  public:
   Lookup(const Clock& clock, Stream<Meta>& in, Stream<Meta>& out)
-      : in_(in), out_(out), records_(clock, abi::Table::record), buckets_(clock), held_(false), meta_() {}
+      : in_(in), out_(out), records_(clock, abi::Table::record), buckets_(clock), held_(false), meta_(), closed_(0) {}
 
   // 1. Commands for this table.
   // 2. The SA by hash: every entry that may hold the key is read, in parallel; no entry waits for an insert.
@@ -28,11 +28,12 @@ class Lookup {
   void tick() {
     LINECRYPT_PIPELINE
     records_.tick();
+    if (closed_ != 0) --closed_;
     if (!held_ && !in_.empty()) {
       meta_ = in_.read();
       held_ = true;
     }
-    if (!held_ || out_.full() || !records_.allows(meta_.info)) return;
+    if (!held_ || out_.full() || closed_ != 0 || !records_.allows(meta_.info)) return;
     held_ = false;
     // 1.
     if (is_command(meta_.info) && meta_.info.config.block == Protocol::block) {
@@ -79,13 +80,14 @@ class Lookup {
     }
     Protocol::decode(records_.row(meta_.index).byte, meta_.sa);
   }
-  // An entry carries its own generation: packets see the old bucket or the new one, and both are right.
+  // What follows waits until the bucket is visible.
   bool configure_hash(const ConfigWord& config) {
     if (config.op != abi::CommandOp::load || config.table != abi::Table::hash) return true;
     if (!Protocol::ingress || config.index >= N || config.word != 0) return false;
     Row<1> bucket;
     to_bytes(config.payload, bucket.byte);
     buckets_.write(config.index, bucket);
+    closed_ = D;
     return true;
   }
 
@@ -95,6 +97,7 @@ class Lookup {
   Ram<Row<1>, N, D> buckets_;
   bool held_;
   Meta meta_;
+  u32 closed_;
 };
 
 // plan: what the headers say, under the SA's record. No state.
