@@ -69,8 +69,8 @@ class FailoverEngine : public Engine {
   [[nodiscard]] virtual Result<SaPlacement> placement(SaId id) const = 0;
   // Sentences for the log, moved out: losses, returns, SAs that stay in the secondary.
   [[nodiscard]] virtual std::vector<std::string> take_messages() = 0;
-  // Nothing is on its way: events() need not be called in a hurry.
-  [[nodiscard]] virtual bool settled() const = 0;
+  // SAs are on their way, and jobs wait for them: call events() soon.
+  [[nodiscard]] virtual bool moving() const = 0;
 };
 
 // `health` is the primary's; it is the primary itself or outlives the engine. Without a secondary nothing falls back:

@@ -39,7 +39,7 @@ class Failover final : public FailoverEngine {
   [[nodiscard]] FailoverStatus status() const override;
   [[nodiscard]] Result<SaPlacement> placement(SaId id) const override;
   [[nodiscard]] std::vector<std::string> take_messages() override;
-  [[nodiscard]] bool settled() const override { return moving_.empty() && use_ == PrimaryUse::used; }
+  [[nodiscard]] bool moving() const override { return !moving_.empty(); }
 
  private:
   [[nodiscard]] std::uint64_t now() const { return setup_.clock.now_ns(setup_.clock.self); }

@@ -9,8 +9,8 @@
 #include <ctime>
 #include <utility>
 
+#include "host/gateway/engine_choice.hpp"
 #include "host/gateway/log.hpp"
-#include "host/software/engine.hpp"
 
 namespace linecrypt::gateway {
 
@@ -22,24 +22,20 @@ std::string companion_name(const config::Port& port) {
   return port.companion.empty() ? ("lc-" + port.name).substr(0, 15) : port.companion;
 }
 
-software::ProviderChoice provider_of(config::AeadChoice choice) {
-  constexpr software::ProviderChoice choices[] = {
-      software::ProviderChoice::automatic, software::ProviderChoice::ipsec_mb, software::ProviderChoice::openssl};
-  return choices[static_cast<std::size_t>(choice)];
-}
-
 // Offload mode: `card` never falls back, `auto` says once that it does.
 Result<void> make_engine(Runtime& runtime) {
-  const OffloadMode mode = runtime.config.gateway.offload;
-  if (mode == OffloadMode::card)
-    return Error{"gateway: offload = \"card\" and this version has no card engine; allowed: software, auto"};
-  if (mode == OffloadMode::automatic) {
-    runtime.fell_back = true;
-    log(LogLevel::warning, "offload = \"auto\": no card engine in this version, software does the work");
+  auto choice = choose_engine(runtime.config);
+  if (!choice) return choice.error();
+  runtime.engine_choice = std::move(choice).value();
+  runtime.engine = runtime.engine_choice.engine.get();
+  if (const std::string& why = runtime.engine_choice.fallback; !why.empty())
+    log(LogLevel::warning, "offload = \"auto\": software does the work: {}", why);
+  if (runtime.engine_choice.card != nullptr) {
+    const card::CardSnapshot card = runtime.engine_choice.card->snapshot();
+    log(LogLevel::info, "card {} at {}, bitstream {}{}", card.name, card.bdf, card.xclbin_uuid,
+        card.emulated ? ", emulated" : "");
+    if (!card.note.empty()) runtime.notes.push_back("card: " + card.note);
   }
-  auto engine = software::make_software_engine({provider_of(runtime.config.gateway.aead)});
-  if (!engine) return Error{fmt::format("gateway: software engine: {}", engine.error().message)};
-  runtime.engine = std::move(engine).value();
   const auto tested = runtime.engine->self_test();
   runtime.self_test = {tested.ok(), tested ? std::string{} : tested.error().message, std::chrono::system_clock::now()};
   const Capabilities& capabilities = runtime.engine->capabilities();
@@ -89,7 +85,7 @@ Result<void> install_sas(Runtime& runtime) {
   runtime.quiescence = std::move(quiescence).value();
 
   control::SaControlOptions options;
-  options.engine = runtime.engine.get();
+  options.engine = runtime.engine;
   options.registry = runtime.registry.get();
   options.max_sas = runtime.config.gateway.max_sas;
   options.reclamation = runtime.quiescence->reclamation();
@@ -139,7 +135,7 @@ Result<void> start_worker(Runtime& runtime) {
   runtime.io = std::make_unique<PortIo>(std::move(ports), runtime.buffers->pool());
 
   PipelineSetup setup;
-  setup.engine = runtime.engine.get();
+  setup.engine = runtime.engine;
   setup.spi_table = &runtime.control->spi_table();
   setup.spd = runtime.composition.spd.get();
   setup.tunnels = runtime.composition.tunnels;

@@ -78,6 +78,11 @@ struct Gateway::Impl {
   Result<void> prepare_loop();
   api::Answer answer(const std::string& method, const std::string& resource);
   void turn();
+  // SAs are on their way between card and software: their frames wait for the control thread.
+  [[nodiscard]] bool moves() const {
+    const engines::FailoverEngine* const failover = runtime->engine_choice.failover;
+    return failover != nullptr && failover->moving();
+  }
   void report(const Result<void>& result);
   void follow_kernel(Time now);
   void keep_forwarding_off();
@@ -203,6 +208,8 @@ void Gateway::Impl::turn() {
     if (sa_messages.allow(held))
       log(LogLevel::info, "{}{}", message, held == 0 ? "" : fmt::format(" ({} messages held back)", held));
   }
+  if (engines::FailoverEngine* const failover = runtime->engine_choice.failover)
+    for (const std::string& message : failover->take_messages()) log(LogLevel::warning, "{}", message);
   follow_kernel(now);
   neighbours.service(*runtime);
   const std::uint64_t work = runtime->worker->counters().work.get();
@@ -218,7 +225,7 @@ ExitCode Gateway::run() {
   while (true) {
     const Time now = std::chrono::steady_clock::now();
     int wait_ms = now < impl.busy_until ? busy_wait_ms : idle_wait_ms;
-    if (impl.tables_changed) wait_ms = busy_wait_ms;
+    if (impl.tables_changed || impl.moves()) wait_ms = busy_wait_ms;
     std::array<epoll_event, 8> events{};
     const int ready = ::epoll_wait(impl.poll.get(), events.data(), static_cast<int>(events.size()), wait_ms);
     for (int i = 0; i < ready; ++i) {

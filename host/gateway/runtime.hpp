@@ -10,6 +10,7 @@
 
 #include "host/config/config.hpp"
 #include "host/control/sa_control.hpp"
+#include "host/gateway/engine_choice.hpp"
 #include "host/gateway/kernel/companion_tap.hpp"
 #include "host/gateway/kernel/tables.hpp"
 #include "host/gateway/kernel/wire_netdev.hpp"
@@ -59,10 +60,10 @@ struct Runtime {
   std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
   SelfTest self_test;
   std::vector<std::string> notes;  // what this host cannot give, for `status`
-  bool fell_back = false;          // offload = "auto" without a card
 
   std::unique_ptr<keys::KeyRegistry> registry;
-  std::unique_ptr<Engine> engine;
+  EngineChoice engine_choice;
+  Engine* engine = nullptr;  // of engine_choice
   std::unique_ptr<kernel::Netlink> netlink;
   std::vector<std::unique_ptr<kernel::WireNetdev>> wires;  // per port; null: not af_packet
   std::unique_ptr<Eal> eal;

@@ -101,10 +101,53 @@ json device_stats(Device& device) {
 json problems(const Runtime& runtime) {
   json result = json::array();
   if (!runtime.self_test.passed) result.push_back("self-test failed: " + runtime.self_test.error);
+  if (const engines::FailoverEngine* const engine = runtime.engine_choice.failover) {
+    const engines::FailoverStatus status = engine->status();
+    if (status.use != engines::PrimaryUse::used)
+      result.push_back(fmt::format("the {} is {}: {}", status.primary, name(status.use), status.reason));
+  }
   for (const kernel::LiveRule& rule : check_live(runtime))
     if (rule.state == kernel::RuleState::violated)
       result.push_back(fmt::format("port {}, {}: {} violated: {}", rule.port, rule.netdev, rule.rule, rule.found));
   return result;
+}
+
+// Times that software had to do what was meant for a card: at the start without one, and at each loss.
+std::uint64_t fallbacks(const Runtime& runtime) {
+  const engines::FailoverEngine* const engine = runtime.engine_choice.failover;
+  if (engine == nullptr) return runtime.engine_choice.fallback.empty() ? 0 : 1;
+  return engine->status().failovers;
+}
+
+// null: no card in the engine.
+json failover(const Runtime& runtime) {
+  const engines::FailoverEngine* const engine = runtime.engine_choice.failover;
+  if (engine == nullptr) return nullptr;
+  constexpr std::uint64_t ms = 1'000'000;
+  const engines::FailoverStatus status = engine->status();
+  return {{"primary", status.primary},
+          {"secondary", status.secondary},
+          {"state", name(status.use)},
+          {"reason", status.reason},
+          {"sas",
+           {{"primary", status.sas_primary},
+            {"secondary", status.sas_secondary},
+            {"moving", status.sas_moving},
+            {"nowhere", status.sas_nowhere},
+            {"pinned", status.sas_pinned}}},
+          {"failovers", status.failovers},
+          {"returns", status.returns},
+          {"moves", status.moves},
+          {"jobs_redone", status.jobs_redone},
+          {"jobs_lost", status.jobs_lost},
+          {"jobs_busy", status.jobs_busy},
+          {"jobs_punted", status.jobs_punted},
+          {"jobs_refused", status.jobs_refused},
+          {"jobs_split", status.jobs_split},
+          {"numbers_skipped", status.numbers_skipped},
+          {"away_ms", status.away_ns / ms},
+          {"last_failover_ms", status.last_failover_ns / ms},
+          {"longest_failover_ms", status.longest_failover_ns / ms}};
 }
 
 json selector(const Selector& from) {
@@ -152,7 +195,9 @@ json view_status(const Runtime& runtime) {
                {{"mode", text_of(runtime.config.gateway.offload)},
                 {"engine", capabilities.engine},
                 {"provider", capabilities.provider},
-                {"fallbacks", runtime.fell_back ? 1 : 0}}},
+                {"fallbacks", fallbacks(runtime)},
+                {"fallback_reason", runtime.engine_choice.fallback},
+                {"failover", failover(runtime)}}},
               {"self_test", {{"passed", runtime.self_test.passed}, {"error", runtime.self_test.error}}},
               {"static_keys", static_esp != 0},
               {"request_policies", requests},
@@ -208,6 +253,13 @@ json view_sas(const Runtime& runtime) {
       entry["lease_end"] = sa.state.lease_end;
     } else {
       entry["highest_number"] = sa.state.window_top;
+    }
+    if (const engines::FailoverEngine* const engine = runtime.engine_choice.failover) {
+      if (const auto placement = engine->placement(sa.id)) {
+        entry["engine"] = placement->engine;
+        entry["moving"] = placement->moving;
+        entry["engine_reason"] = placement->reason;
+      }
     }
     if (const SaSlot* slot = runtime.control->slot(sa.id); slot != nullptr)
       entry["counters"] = sa_counters(slot->counters);
@@ -307,11 +359,8 @@ json view_counters(Runtime& runtime) {
   for (const control::SaListing& sa : runtime.control->list())
     if (const SaSlot* slot = runtime.control->slot(sa.id); slot != nullptr)
       sas.push_back({{"label", sa.label}, {"counters", sa_counters(slot->counters)}});
-  return {{"ports", std::move(ports)},
-          {"policies", std::move(policies)},
-          {"macsec", std::move(secys)},
-          {"sas", std::move(sas)},
-          {"fallbacks", runtime.fell_back ? 1 : 0}};
+  return {{"ports", std::move(ports)}, {"policies", std::move(policies)}, {"macsec", std::move(secys)},
+          {"sas", std::move(sas)},     {"fallbacks", fallbacks(runtime)}, {"failover", failover(runtime)}};
 }
 
 json view_live(Runtime& runtime) {

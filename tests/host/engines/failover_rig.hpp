@@ -258,7 +258,9 @@ class FailoverRig {
       work();
       service();
       now_ns += millisecond;
-      if (in_engine == 0 && to_submit.empty() && engine->settled() && i > 50) return true;
+      if (in_engine == 0 && to_submit.empty() && !engine->moving() &&
+          engine->status().use == engines::PrimaryUse::used && i > 50)
+        return true;
     }
     return false;
   }
