@@ -350,11 +350,12 @@ std::uint32_t LookAsideEngine::poll(QueueId id, std::span<Job*> done) {
   std::uint32_t count = 0;
   for (QueueLane& lane : running_->queues[index]->lane) {
     while (count < done.size()) {
-      Job* const job = lane.done.front();
-      if (job == nullptr) break;
+      const Done* const front = lane.done.front();
+      if (front == nullptr) break;
+      front->job->verdict = front->verdict;
+      done[count++] = front->job;
       lane.done.pop();
       --lane.inside;
-      done[count++] = job;
     }
   }
   return count;

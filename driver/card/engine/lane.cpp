@@ -178,7 +178,8 @@ Lane::Step Lane::gather(Seat& seat) {
   bool full = false;
   for (std::uint32_t q = 0; q < queues && !full; ++q) {
     QueueLane& queue = setup_.queues[(next_queue_ + q) % queues]->lane[static_cast<std::size_t>(direction_)];
-    while (Job* job = queue.to_card.front()) {
+    while (Job* const* front = queue.to_card.front()) {
+      Job* const job = *front;
       Step step = Step::idle;
       if (!settled(seat, *job, step)) return step;
       InFlight entry;
@@ -297,11 +298,9 @@ bool Lane::settled(Seat& seat, const Job& job, Step& step) {
   return true;
 }
 
-// A job ends. Its verdict is written last; the ring publishes it.
+// A job ends: to its worker's ring, which is never full, for the worker lets in no more jobs than it holds.
 void Lane::complete(const InFlight& entry, Verdict verdict) noexcept {
-  entry.job->verdict = verdict;
-  // Never full: the worker lets in no more jobs than it holds.
-  (void)entry.queue->done.push(entry.job);
+  (void)entry.queue->done.push({entry.job, verdict});
 }
 
 void Lane::give_back(Slab& slab, std::uint32_t from) {
@@ -321,7 +320,8 @@ void Lane::give_back_all() {
   give_back(*slabs_[sent % setup_.slabs], 0);
   for (const auto& queue : setup_.queues) {
     QueueLane& lane = queue->lane[static_cast<std::size_t>(direction_)];
-    while (Job* job = lane.to_card.front()) {
+    while (Job* const* front = lane.to_card.front()) {
+      Job* const job = *front;
       lane.to_card.pop();
       InFlight entry;
       entry.job = job;

@@ -6,13 +6,21 @@
 
 #include "driver/card/engine/spsc_ring.hpp"
 #include "linecrypt/abi/registers.hpp"
+#include "linecrypt/packet.hpp"
 
 namespace linecrypt::card {
 
+// A job that ended. The worker writes the verdict into the job when it takes it out: until then the job is pending to
+// whoever looks, so nobody takes it for one that submit() has finished.
+struct Done {
+  Job* job = nullptr;
+  Verdict verdict = Verdict::pending;
+};
+
 struct QueueLane {
   explicit QueueLane(std::uint32_t capacity) : to_card(capacity), done(capacity) {}
-  SpscRing to_card;
-  SpscRing done;
+  SpscRing<Job*> to_card;
+  SpscRing<Done> done;
   // Worker's: jobs that are in. Never more than the capacity, so `done` is never full and no transfer thread waits.
   std::uint32_t inside = 0;
 };

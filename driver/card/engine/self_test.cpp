@@ -99,8 +99,8 @@ Verdict LookAsideEngine::run_own(Job& job) {
   if (submit(own, jobs) == 0) return Verdict::engine_busy;
   Job* done[1];
   // Each job comes back: the lanes and the watchdog see to it.
-  while (job.verdict == Verdict::pending && poll(own, done) == 0)
-    std::this_thread::sleep_for(std::chrono::microseconds(50));
+  while (job.verdict == Verdict::pending)
+    if (poll(own, done) == 0) std::this_thread::sleep_for(std::chrono::microseconds(50));
   return job.verdict;
 }
 

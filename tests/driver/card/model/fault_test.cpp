@@ -38,11 +38,14 @@ struct FaultyCopy {
     rig.ip.write_register(copier::beats, copy_beats);
   }
   void wait_for_fault() const {
-    for (int i = 0; i < 100'000 && model_state().faults < struck; ++i) std::this_thread::yield();
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (model_state().faults < struck && std::chrono::steady_clock::now() < end) std::this_thread::yield();
     REQUIRE(model_state().faults == struck);
   }
   void wait_for_end() {
-    for (int i = 0; i < 100'000 && rig.ip.read_register(copier::done) != copy_beats; ++i) std::this_thread::yield();
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (rig.ip.read_register(copier::done) != copy_beats && std::chrono::steady_clock::now() < end)
+      std::this_thread::yield();
     REQUIRE(rig.ip.read_register(copier::done) == copy_beats);
   }
   // Beats that arrived, counted from the front; every byte after them must be zero.
@@ -226,13 +229,21 @@ TEST_CASE("wrong_tag: reaches the image at its cycle with its argument") {
 
 TEST_CASE("faults strike in the order of their moments, those forgotten never, and unknown names are refused") {
   FaultyCopy copy(7);
+  auto* step = LINECRYPT_MODEL_CALL(linecrypt_model_step);
+  REQUIRE(LINECRYPT_MODEL_CALL(linecrypt_model_hold)(0) == 0);
   const auto now = model_now();
-  fault("recover", now + 500);
-  fault("hang", now + 200);
-  copy.start("slow", 900, 0);
-  LINECRYPT_MODEL_CALL(linecrypt_model_forget_faults)(0);
-  copy.wait_for_end();
-  CHECK(model_state().faults == copy.struck - 1);
+  fault("reset", now + 900);
+  fault("wrong_tag", now + 300, 3);
+  fault("wrong_tag", now + 200, 2);
+  copy.start("hang", 950);
+  CHECK(step(0, 250) == 250);
+  CHECK(copy.rig.ip.read_register(copier::wrong_tags) == 2);
+  CHECK(step(0, 51) == 51);
+  CHECK(copy.rig.ip.read_register(copier::wrong_tags) == 3);
+  REQUIRE(LINECRYPT_MODEL_CALL(linecrypt_model_forget_faults)(0) == 0);
+  CHECK(step(0, 5000) == copy_beats - 301);
+  REQUIRE(copy.arrived() == copy_beats);
+  CHECK(model_state().link == LINECRYPT_MODEL_WELL);
   auto* plan = LINECRYPT_MODEL_CALL(linecrypt_model_fault);
   CHECK(plan(0, "explode", 0, 0) == -EINVAL);
   CHECK(plan(9, "hang", 0, 0) == -ENODEV);
