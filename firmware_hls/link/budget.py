@@ -6,7 +6,6 @@
 
 Costs are estimates (costs.json) times an uncertainty; table memory is counted from the words of the card ABI.
 """
-import itertools
 import json
 import math
 import pathlib
@@ -83,13 +82,22 @@ def room(card):
 
 
 def place_tables(stage_tables, left):
-    """Which tables go to BRAM so that both kinds fit, with the fewest BRAM; None when nothing fits."""
+    """Which tables go to BRAM so that both kinds fit, with the fewest BRAM: (URAM, BRAM, names); None when nothing fits."""
+    ordered = sorted(stage_tables, key=lambda table: -table[1])
     best = None
-    for in_bram in itertools.product((False, True), repeat=len(stage_tables)):
-        ultra = sum(t[1] for t, b in zip(stage_tables, in_bram) if not b)
-        block = sum(t[2] for t, b in zip(stage_tables, in_bram) if b)
-        if ultra <= left["uram"] and block <= left["bram"] and (best is None or block < best[1]):
-            best = (ultra, block, [t[0] for t, b in zip(stage_tables, in_bram) if b])
+
+    def place(at, ultra, block, in_bram):
+        nonlocal best
+        if ultra > left["uram"] or block > left["bram"] or (best is not None and block >= best[1]):
+            return
+        if at == len(ordered):
+            best = (ultra, block, in_bram)
+            return
+        name, as_ultra, as_block = ordered[at]
+        place(at + 1, ultra + as_ultra, block, in_bram)
+        place(at + 1, ultra, block + as_block, in_bram + [name])
+
+    place(0, 0, 0, [])
     return best
 
 

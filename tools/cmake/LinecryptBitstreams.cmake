@@ -1,3 +1,5 @@
+find_package(Python3 REQUIRED COMPONENTS Interpreter)
+
 # The forwarding distance that the kernels declare, from their own source.
 function(linecrypt_declared_distance variable)
   set(source ${CMAKE_SOURCE_DIR}/firmware_hls/tables/depths.hpp)
@@ -40,7 +42,6 @@ endfunction()
 # Targets bitstream-<card>-<mode>-<wiring>, and bitstream-<card>-<mode> for look-aside: they run Vitis where it is installed, otherwise
 # fail and say what is missing. Only combinations that fit the budget have one; `budget.py` names why another does not.
 function(linecrypt_bitstream_targets)
-  find_package(Python3 REQUIRED COMPONENTS Interpreter)
   set(link ${CMAKE_SOURCE_DIR}/firmware_hls/link)
   linecrypt_declared_distance(distance)
   # Whoever edits the data without writing the files again learns it here.
