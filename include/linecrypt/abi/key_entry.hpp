@@ -30,11 +30,11 @@ constexpr std::uint32_t key_entry_words = 8;
 struct KeyEntry {
   std::uint8_t round_key[round_keys][key_block_bytes];
   std::uint8_t power[ghash_powers][key_block_bytes];
-  std::uint8_t salt[12];  // ESP: 4 bytes (RFC 4106 4); XPN: 12 (IEEE 802.1AE-2018 14.8); as the record says
+  std::uint8_t salt[12];  // the IV without the number, see sa_record.hpp: ESP, MACsec and XPN differ
   std::uint8_t rounds;    // 10 or 14
   std::uint8_t reserved[67];
 };
-static_assert(sizeof(KeyEntry) == key_entry_words * word_bytes, "8 words");
+static_assert(sizeof(KeyEntry) == std::size_t{key_entry_words} * word_bytes, "8 words");
 static_assert(offsetof(KeyEntry, power) == 240, "ABI");
 static_assert(offsetof(KeyEntry, salt) == 432, "ABI");
 static_assert(offsetof(KeyEntry, rounds) == 444, "ABI");
