@@ -2,10 +2,10 @@
 """Tests of firmware_hls/link: the budget, the link configurations and the build's command lines (with tools that only record)."""
 import contextlib
 import io
-import json
 import os
 import pathlib
 import re
+import shlex
 import stat
 import sys
 import tempfile
@@ -148,26 +148,22 @@ class Connectivity(unittest.TestCase):
                 self.assertIn(f"{card}-{mode}-{ports}.cfg", names)
 
 
-FAKE_TOOL = """#!{python}
-# Records its arguments; leaves what the real one leaves.
-import json, os, pathlib, shutil, sys
-name, a = pathlib.Path(sys.argv[0]).name, sys.argv[1:]
-with open(os.environ["RECORD"], "a") as file:
-    file.write(json.dumps([name] + a) + "\\n")
-if a == ["--version"]:
-    print("****** v++ v2022.2 (64-bit)")
-    sys.exit(0)
-if os.environ.get("FAIL") and os.environ["FAIL"] in a:
-    sys.exit(3)
-if "-c" in a and "--temp_dir" in a:
-    kernel = a[a.index("-k") + 1]
-    solution = pathlib.Path(a[a.index("--temp_dir") + 1]) / kernel / "solution"
-    (solution / "syn/report").mkdir(parents=True)
-    (solution / ".autopilot/db").mkdir(parents=True)
-    shutil.copy({vectors!r} + "/linecrypt_egress_csynth.xml", solution / "syn/report/csynth.xml")
-    shutil.copy({vectors!r} + "/esp_sequence.verbose.sched.rpt", solution / ".autopilot/db")
-if "-o" in a:
-    pathlib.Path(a[a.index("-o") + 1]).write_text("made")
+FAKE_TOOL = r"""#!/bin/sh
+# Records its arguments, a line a call; leaves what the real one leaves.
+{{ printf '%s\037' "${{0##*/}}" "$@"; echo; }} >> "$RECORD"
+[ "$*" = --version ] && {{ echo '****** v++ v2022.2 (64-bit)'; exit 0; }}
+for a; do
+  [ -n "$FAIL" ] && [ "$a" = "$FAIL" ] && exit 3
+  case $last in -k) kernel=$a;; --temp_dir) temp=$a;; -o) out=$a;; esac
+  last=$a
+done
+if [ -n "$kernel" ]; then
+  solution=$temp/$kernel/solution
+  /bin/mkdir -p "$solution/syn/report" "$solution/.autopilot/db"
+  /bin/cp {vectors}/linecrypt_egress_csynth.xml "$solution/syn/report/csynth.xml"
+  /bin/cp {vectors}/esp_sequence.verbose.sched.rpt "$solution/.autopilot/db"
+fi
+[ -z "$out" ] || echo made > "$out"
 """
 
 
@@ -195,7 +191,7 @@ class Build(unittest.TestCase):
         tools.mkdir()
         for name in names:
             path = tools / name
-            path.write_text(FAKE_TOOL.format(python=sys.executable, vectors=str(VECTORS)))
+            path.write_text(FAKE_TOOL.format(vectors=shlex.quote(str(VECTORS))))
             path.chmod(path.stat().st_mode | stat.S_IXUSR)
         os.environ["PATH"] = str(tools)
         for card in budget.load("cards.json").values():
@@ -215,7 +211,7 @@ class Build(unittest.TestCase):
         return code, output.getvalue(), errors.getvalue()
 
     def calls(self):
-        return [json.loads(line) for line in self.record.read_text().splitlines()] if self.record.exists() else []
+        return [line.split("\x1f")[:-1] for line in self.record.read_text().split("\n")[:-1]] if self.record.exists() else []
 
     def test_all_that_is_missing_is_named_at_once(self):
         build.KERNELS = self.here / "kernels"
