@@ -135,7 +135,7 @@ class Control {
   void mark(u32 bit) { at(abi::reg::status) = at(abi::reg::status) | bit; }
   const ControlLinks& link(u32 direction) const { return direction == 0 ? egress_ : ingress_; }
   static bool ring_good(u64 ring, u32 size) {
-    return ring != 0 && (ring & (abi::page - 1)) == 0 && size != 0 && (size & (size - 1)) == 0;
+    return (ring & (abi::page - 1)) == 0 && size != 0 && (size & (size - 1)) == 0;
   }
 
   void start() {
