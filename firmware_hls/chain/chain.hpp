@@ -58,8 +58,12 @@ class Chain {
                    beats_.pending() + done_.pending() + events_first_.pending() + events_second_.pending() !=
                0;
   }
-  First& first() { return first_; }
-  Second& second() { return second_; }
+  // For the cycle model: visit(name, stream) for each FIFO.
+  template <class Visitor>
+  void each_fifo(Visitor&& visit) {
+    first_.each_fifo(visit);
+    second_.each_fifo(visit);
+  }
   u32 forced() const { return merge_.forced(); }
 
  private:

@@ -21,6 +21,8 @@ class Pass {
     if (!beats_in_.empty() && !beats_out_.full()) beats_out_.write(beats_in_.read());
   }
   bool busy() const { return false; }
+  template <class Visitor>
+  void each_fifo(Visitor&&) {}
 
  private:
   Stream<PacketInfo>& info_in_;

@@ -79,6 +79,25 @@ class EgressBlock {
     return quiet_ <= Gcm::text_latency() + Gcm::tag_latency();
   }
 
+  // For the cycle model: visit(name, stream) for each FIFO.
+  template <class Visitor>
+  void each_fifo(Visitor&& visit) {
+    visit("gathered", gathered_);
+    visit("body", body_);
+    visit("found", found_);
+    visit("planned", planned_);
+    visit("numbered", numbered_);
+    visit("keyed", keyed_);
+    visit("cut_in", cut_in_);
+    visit("gcm_commands", gcm_commands_);
+    visit("cut_out", cut_out_);
+    visit("text", text_);
+    visit("sealed", sealed_);
+    visit("tags", tags_);
+    visit("done", done_);
+    visit("masks", masks_);
+  }
+
  private:
   Stream<Packet> gathered_;
   Stream<Beat> body_;

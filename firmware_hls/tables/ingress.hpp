@@ -101,6 +101,34 @@ class IngressBlock {
     return quiet_ <= Gcm::text_latency() + Gcm::tag_latency();
   }
 
+  // For the cycle model: visit(name, stream) for each FIFO.
+  template <class Visitor>
+  void each_fifo(Visitor&& visit) {
+    visit("gathered", gathered_);
+    visit("body", body_);
+    visit("found", found_);
+    visit("planned", planned_);
+    visit("numbered", numbered_);
+    visit("keyed", keyed_);
+    visit("tap_commands", tap_commands_);
+    visit("cut_in", cut_in_);
+    visit("gcm_commands", gcm_commands_);
+    visit("inspect_commands", inspect_commands_);
+    visit("waiting", waiting_);
+    visit("tapped", tapped_);
+    visit("received", received_);
+    visit("text", text_);
+    visit("clear", clear_);
+    visit("computed", computed_);
+    visit("hold", hold_);
+    visit("inspections", inspections_);
+    visit("judged", judged_);
+    visit("cut_out", cut_out_);
+    visit("done", done_);
+    visit("opened", opened_);
+    visit("masks", masks_);
+  }
+
  private:
   Stream<Packet> gathered_;
   Stream<Beat> body_;

@@ -3,6 +3,7 @@
 // cycle.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace linecrypt {
@@ -13,8 +14,17 @@ class Clock {
   std::uint64_t now() const { return now_; }
   void tick() { ++now_; }
 
+  // For tests of the depths: streams made after this with a depth of `from` get `to` instead.
+  void cut_depth(std::size_t from, std::size_t to) {
+    cut_from_ = from;
+    cut_to_ = to;
+  }
+  std::size_t depth(std::size_t stated) const { return stated == cut_from_ ? cut_to_ : stated; }
+
  private:
   std::uint64_t now_ = 0;
+  std::size_t cut_from_ = 0;
+  std::size_t cut_to_ = 0;
 };
 
 }  // namespace firmware

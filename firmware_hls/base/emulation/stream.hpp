@@ -20,7 +20,10 @@ template <class T>
 class Stream {
  public:
   explicit Stream(const Clock& clock, std::size_t depth = 2, unsigned latency = 1)
-      : clock_(&clock), latency_(latency), depth_(depth), slots_(depth + latency - (latency != 0 ? 1 : 0)) {
+      : clock_(&clock),
+        latency_(latency),
+        depth_(clock.depth(depth)),
+        slots_(depth_ + latency - (latency != 0 ? 1 : 0)) {
     if (latency == 0) throw std::logic_error("stream: latency 0; allowed: 1 or more");
     if (depth == 0) throw std::logic_error("stream: depth 0; allowed: 1 or more");
   }
