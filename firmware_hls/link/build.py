@@ -10,6 +10,7 @@ import argparse
 import glob
 import os
 import pathlib
+import re
 import shlex
 import shutil
 import subprocess
@@ -92,9 +93,20 @@ def missing_pieces(card, wiring, units, found, folders, tool):
             missing.append("vivado: not in PATH and not under $XILINX_VIVADO/bin; it packages the CMAC port")
         if not has_cmac_licence():
             missing.append("licence for cmac_usplus (100G Ethernet, free of charge from AMD): no licence server or file in XILINXD_LICENSE_FILE, LM_LICENSE_FILE or ~/.Xilinx names it")
-    for kernel, _, _ in units:
-        if not kernel.startswith("linecrypt_cmac_") and not (KERNELS / f"{kernel}.cpp").is_file():
+    _, streams = connectivity.design(card, wiring)
+    for kernel, unit, _ in units:
+        if kernel.startswith("linecrypt_cmac_"):
+            continue
+        source = KERNELS / f"{kernel}.cpp"
+        if not source.is_file():
             missing.append(f"kernel source firmware_hls/kernels/{kernel}.cpp")
+            continue
+        # v++ would say this only after hours of compiling.
+        words = set(re.findall(r"\w+", source.read_text(encoding="utf-8")))
+        ports = [end.split(".")[1] for pair in streams for end in pair if end.startswith(unit + ".")]
+        for port in ports:
+            if port not in words:
+                missing.append(f"stream port '{port}' in firmware_hls/kernels/{kernel}.cpp: the link configuration connects it")
     if not os.access(tool, os.X_OK):
         missing.append(f"{tool}: not built (target linecrypt-xclbin)")
     return missing

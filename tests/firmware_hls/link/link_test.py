@@ -200,8 +200,12 @@ class Build(unittest.TestCase):
             (path / f"{card['platform']}.xpfm").write_text("")
         build.KERNELS = self.here / "kernels"
         build.KERNELS.mkdir()
-        for name in ("control", "dma", "egress", "ingress", "clear_side", "black_side"):
-            (build.KERNELS / f"linecrypt_{name}.cpp").write_text("")
+        for card in budget.load("cards.json").values():
+            for wiring in ("look-aside", "bump-in-the-wire" if len(card["ports"]) > 1 else "port-to-host"):
+                units, streams = connectivity.design(card, wiring)
+                for kernel, unit, _ in units:
+                    with open(build.KERNELS / f"{kernel}.cpp", "a", encoding="utf-8") as file:
+                        file.write(" ".join(end.split(".")[1] for pair in streams for end in pair if end.startswith(unit + ".")) + "\n")
         return tools
 
     def run_build(self, *arguments, tool=None):
@@ -273,6 +277,15 @@ class Build(unittest.TestCase):
         self.assertIn("licence for cmac_usplus", self.run_build("u55c", "esp", "bump-in-the-wire")[2])
         licence.write_text("INCREMENT cmac_usplus xilinxd")
         self.assertEqual(self.run_build("u55c", "esp", "bump-in-the-wire")[0], 0)
+
+    def test_a_kernel_without_a_port_that_is_connected_is_named(self):
+        self.install("v++", "linecrypt-xclbin")
+        source = build.KERNELS / "linecrypt_egress.cpp"
+        source.write_text(source.read_text().replace("responses", "answers"))
+        code, _, errors = self.run_build("u55c", "esp", "look-aside")
+        self.assertEqual(code, 1)
+        self.assertIn("stream port 'responses' in firmware_hls/kernels/linecrypt_egress.cpp", errors)
+        self.assertEqual(self.calls(), [])
 
     def test_nothing_is_linked_after_a_failed_compile(self):
         self.install("v++", "linecrypt-xclbin")
