@@ -33,7 +33,7 @@ inline std::uint8_t aes_s_box(std::uint8_t x) {
 // Multiplication by x in GF(2^8), FIPS 197 4.2.1.
 inline std::uint8_t aes_x_time(std::uint8_t x) {
   LINECRYPT_INLINE
-  return static_cast<std::uint8_t>((x << 1U) ^ ((x & 0x80U) != 0 ? 0x1bU : 0U));
+  return static_cast<std::uint8_t>((std::uint32_t{x} << 1U) ^ ((x & 0x80U) != 0 ? 0x1bU : 0U));
 }
 
 // One round: SubBytes, ShiftRows, MixColumns (not in the last), AddRoundKey. FIPS 197 5.1.

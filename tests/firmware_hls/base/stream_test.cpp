@@ -117,8 +117,11 @@ TEST_CASE("What a table holds is in no core dump") {
 TEST_CASE("What waits in a stream is in no core dump") {
   // An item that knows where it is kept.
   struct Item {
+    Item() = default;
+    Item(const Item&) = default;
+    ~Item() = default;
     Item& operator=(const Item& other) {
-      value = other.value;
+      if (this != &other) value = other.value;
       *kept_at() = this;
       return *this;
     }

@@ -26,7 +26,8 @@ inline firmware::GcmKey key_of(const abi::KeyEntry& entry) {
   ap_uint<512> words[abi::key_entry_words];
   std::uint8_t bytes[sizeof entry];
   std::copy_n(reinterpret_cast<const std::uint8_t*>(&entry), sizeof entry, bytes);
-  for (std::uint32_t i = 0; i < abi::key_entry_words; ++i) words[i] = firmware::from_bytes<512>(bytes + 64 * i);
+  for (std::uint32_t i = 0; i < abi::key_entry_words; ++i)
+    words[i] = firmware::from_bytes<512>(bytes + std::size_t{64} * i);
   return firmware::key_from_words(words);
 }
 
