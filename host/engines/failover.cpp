@@ -120,6 +120,7 @@ Result<void> Failover::open(const EngineSetup& setup) {
 }
 
 void Failover::close() {
+  if (test_.joinable()) test_.join();
   if (!open_) return;
   for (Member& member : members_) {
     if (member.sa == nullptr) continue;

@@ -27,6 +27,9 @@ struct FailoverOptions {
   std::uint64_t rest_longest_ns = 300'000'000'000;
   std::uint64_t forget_ns = 600'000'000'000;
 
+  // A primary that is back first proves that it computes right (DESIGN 3.8), on a thread of its own.
+  bool test_after_recovery = true;
+
   std::uint32_t jobs_per_queue = 4096;  // accepted and not given back
   std::uint32_t splits_per_queue = 1024;
   std::uint32_t moves_per_turn = 256;  // SAs that start to move in one call of events()

@@ -2,10 +2,12 @@
 // only; others use make_failover_engine().
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
-#include <string_view>
+#include <thread>
 #include <vector>
 
 #include "host/engines/failover.hpp"
@@ -73,6 +75,8 @@ class Failover final : public FailoverEngine {
   // ---- moving (handover.cpp) ----
   void turn();
   void watch_primary();
+  void watch_recovery(EngineState state);
+  void not_recovered(std::string reason);
   void lose_primary(std::string reason);
   void begin_return();
   void start_move(Member& member, Place target);
@@ -113,6 +117,10 @@ class Failover final : public FailoverEngine {
   bool returning_ = false;  // SAs start to return; from `return_at_` on
   std::uint32_t return_at_ = 0;
   bool failing_over_ = false;  // some SA has not arrived since the last loss
+  // The self-test of a primary that is back. Nobody else calls it meanwhile.
+  std::thread test_;
+  std::atomic<bool> test_done_{false};
+  std::optional<Error> test_error_;
   std::uint64_t lost_ns_ = 0;  // of the last loss
   std::uint64_t back_ns_ = 0;  // ready again since
   std::uint64_t try_next_ns_ = 0;

@@ -270,29 +270,12 @@ void Failover::watch_primary() {
           moving_, [this](std::uint32_t index) { return members_[index].place == Place::primary; });
       if (!left || !primary_empty() || !failed_test_.empty() || now() < try_next_ns_) return;
       health_.try_recover();
-      if (health_.state() == EngineState::lost) {
-        try_next_ns_ = now() + try_pause_ns_;
-        try_pause_ns_ = std::min(try_pause_ns_ * 2, options_.recover_longest_ns);
-        return;
-      }
+      if (health_.state() == EngineState::lost) return not_recovered(health_.reason());
       use_ = PrimaryUse::recovering;
       return;
     }
     case PrimaryUse::recovering:
-      if (state == EngineState::lost) {
-        use_ = PrimaryUse::lost;
-        reason_ = health_.reason();
-        try_next_ns_ = now() + try_pause_ns_;
-        try_pause_ns_ = std::min(try_pause_ns_ * 2, options_.recover_longest_ns);
-      } else if (state == EngineState::ready) {
-        use_ = PrimaryUse::resting;
-        back_ns_ = now();
-        routes_->loss_seen.store(false, std::memory_order_relaxed);
-        if (secondary_ != nullptr)
-          say(fmt::format("the {} is back; SAs return to it in {} s if it stays", primary_name(),
-                          rest_ns_ / 1'000'000'000));
-      }
-      return;
+      return watch_recovery(state);
     case PrimaryUse::resting:
       if (state != EngineState::ready) return lose_primary(health_.reason());
       if (secondary_ != nullptr && now() - back_ns_ < rest_ns_) return;
@@ -305,6 +288,37 @@ void Failover::watch_primary() {
       say(fmt::format("the {} is used again after {} s", primary_name(), (now() - lost_ns_) / 1'000'000'000));
       return;
   }
+}
+
+// Back, it is tested, and then watched.
+void Failover::watch_recovery(EngineState state) {
+  if (test_.joinable()) {
+    if (!test_done_.load(std::memory_order_acquire)) return;
+    test_.join();
+    if (test_error_) return not_recovered("self-test failed: " + test_error_->message);
+  } else if (state == EngineState::ready && options_.test_after_recovery) {
+    test_done_.store(false, std::memory_order_relaxed);
+    test_ = std::thread([this] {
+      const auto passed = primary_->self_test();
+      test_error_ = passed ? std::nullopt : std::optional(passed.error());
+      test_done_.store(true, std::memory_order_release);
+    });
+    return;
+  }
+  if (state == EngineState::lost) return not_recovered(health_.reason());
+  if (state != EngineState::ready) return;
+  use_ = PrimaryUse::resting;
+  back_ns_ = now();
+  routes_->loss_seen.store(false, std::memory_order_relaxed);
+  if (secondary_ != nullptr)
+    say(fmt::format("the {} is back; SAs return to it in {} s if it stays", primary_name(), rest_ns_ / 1'000'000'000));
+}
+
+void Failover::not_recovered(std::string reason) {
+  use_ = PrimaryUse::lost;
+  reason_ = std::move(reason);
+  try_next_ns_ = now() + try_pause_ns_;
+  try_pause_ns_ = std::min(try_pause_ns_ * 2, options_.recover_longest_ns);
 }
 
 // 1. How long it will be watched when it is back. 2. What it has, leaves it; what was on its way there, stays.

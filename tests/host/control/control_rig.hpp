@@ -65,10 +65,7 @@ class Life {
  public:
   Life(const EngineKind& kind, std::unique_ptr<keys::KeyRegistry> of_host, std::uint32_t max_sas = 8)
       : registry(std::move(of_host)) {
-    auto made = software::make_software_engine({kind.provider});
-    REQUIRE(made.ok());
-    std::unique_ptr<Engine> inner = std::move(made).value();
-    if (kind.delaying) inner = engines::make_delaying_engine(std::move(inner), {.seed = 7});
+    std::unique_ptr<Engine> inner = make_engine(kind, 7);
     engine = std::make_unique<FaultyEngine>(std::move(inner));
     control::SaControlOptions options;
     options.engine = engine.get();

@@ -17,6 +17,7 @@ struct CardLife {
     primary = card.get();
     engines::FailoverOptions times;
     times.rest_ns = 50'000'000;
+    times.test_after_recovery = false;  // its thread keeps its own time
     engine = engines::make_failover_engine(std::move(card), *primary,
                                            has_software ? software::make_software_engine().value() : nullptr, times);
     control::SaControlOptions options;

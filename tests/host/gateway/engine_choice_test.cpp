@@ -3,6 +3,8 @@
 #include "host/gateway/engine_choice.hpp"
 
 #include <catch2/catch.hpp>
+#include <chrono>
+#include <thread>
 
 #include "host/engines/fault.hpp"
 #include "tests/support/engines.hpp"
@@ -208,7 +210,8 @@ TEST_CASE("auto goes on in software when the card is lost; card stands still; bo
     CHECK(run() == Verdict::engine_lost);
     CHECK(choice->failover->placement(id)->engine == "none");
   }
-  for (int i = 0; i < 20'000 && choice->failover->placement(id)->engine != "card"; ++i) {
+  for (int i = 0; i < 100'000 && choice->failover->placement(id)->engine != "card"; ++i) {
+    std::this_thread::sleep_for(std::chrono::microseconds(10));  // its self-test has a thread
     engine.events(some);
     if (engine.read(id)->lease_wanted && engine.update(id, GrantLease{{lent, lent + 100}}).ok()) lent += 100;
   }
