@@ -65,6 +65,9 @@ struct RigOptions {
   std::uint64_t lease_size = 64;
   Reclamation reclamation{};
   engines::FailoverOptions failover{};
+  // Another primary than the fault engine, such as a card, and its health: `primary` is null then, and the ledger knows
+  // what came back only through the order of numbers.
+  std::function<std::unique_ptr<Engine>(engines::EngineHealth*& health)> make_primary{};
   // Wraps the secondary: how a fault is planted.
   std::function<std::unique_ptr<Engine>(std::unique_ptr<Engine>)> around_secondary{};
 };
@@ -97,8 +100,16 @@ class FailoverRig {
       can.engine = "card";
       can.aes_192 = false;
     };
-    auto first = engines::make_fault_engine(software::make_software_engine().value(), faults);
-    primary = first.get();
+    std::unique_ptr<Engine> first;
+    engines::EngineHealth* health = nullptr;
+    if (options.make_primary) {
+      first = options.make_primary(health);
+    } else {
+      auto faulty = engines::make_fault_engine(software::make_software_engine().value(), faults);
+      primary = faulty.get();
+      health = primary;
+      first = std::move(faulty);
+    }
     std::unique_ptr<Engine> second;
     if (options.has_secondary) {
       // For its record of numbers only.
@@ -109,7 +120,7 @@ class FailoverRig {
       if (options.delaying_secondary) second = engines::make_delaying_engine(std::move(second), {.seed = options.seed});
       if (options.around_secondary) second = options.around_secondary(std::move(second));
     }
-    engine = engines::make_failover_engine(std::move(first), *primary, std::move(second), options.failover);
+    engine = engines::make_failover_engine(std::move(first), *health, std::move(second), options.failover);
     slots = std::make_unique<SaSlot[]>(sa_total);
     EngineSetup setup;
     setup.slots = {slots.get(), sa_total};
