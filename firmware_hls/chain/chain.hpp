@@ -65,6 +65,8 @@ class Chain {
     second_.each_fifo(visit);
   }
   u32 forced() const { return merge_.forced(); }
+  // For what stands behind the chain: its last block may have more to tell than packets.
+  Second& second() { return second_; }
 
  private:
   Stream<PacketInfo>& packets_in_;

@@ -73,7 +73,32 @@ class Lane {
   ChainType chain_;
 };
 
-template <class EgressChain, class IngressChain>
+// A card without ports of its own. inline_card.hpp has the other wiring.
+class LookAside {
+ public:
+  template <class ChainType>
+  using Lane = firmware::Lane<ChainType>;
+
+  template <class EgressLane, class IngressLane>
+  LookAside(const Clock&, const MemoryHost&, u32*, EgressLane&, IngressLane&) {}
+  static bool is_host_register(std::uint32_t) { return false; }
+  template <class EgressLane, class IngressLane>
+  void tick(EgressLane&, IngressLane&) {}
+  template <class EgressLane, class IngressLane>
+  bool busy(EgressLane&, IngressLane&) const {
+    return false;
+  }
+  template <class EgressLane, class IngressLane>
+  static bool receive(EgressLane&, IngressLane&, std::uint32_t, const unsigned char*, std::uint32_t) {
+    return false;
+  }
+  template <class EgressLane, class IngressLane>
+  static std::uint32_t transmit(EgressLane&, IngressLane&, std::uint32_t, unsigned char*, std::uint32_t) {
+    return 0;
+  }
+};
+
+template <class EgressChain, class IngressChain, class Wiring = LookAside>
 class Card final : public ClockedCard {
  public:
   Card(const MemoryHost& host, const CardFacts& facts)
@@ -82,7 +107,8 @@ class Card final : public ClockedCard {
         command_port_(clock_, host),
         zero_port_(clock_, host),
         response_port_(clock_, host),
-        control_(window_.data(), facts, command_port_, zero_port_, response_port_, egress_.links(), ingress_.links()) {}
+        control_(window_.data(), facts, command_port_, zero_port_, response_port_, egress_.links(), ingress_.links()),
+        wiring_(clock_, host, window_.data(), egress_, ingress_) {}
   Card(const Card&) = delete;
   Card& operator=(const Card&) = delete;
   ~Card() override = default;
@@ -97,7 +123,7 @@ class Card final : public ClockedCard {
   void write_register(std::uint32_t offset, std::uint32_t value) override {
     rests_ = false;
     if (offset == abi::reg::control) control_word_ = value & 0x81U;
-    if (is_host_register(offset)) window_[word_of_register(offset)] = value;
+    if (is_host_register(offset) || Wiring::is_host_register(offset)) window_[word_of_register(offset)] = value;
   }
 
   std::uint64_t run(std::uint64_t cycles, bool& idle) override {
@@ -141,9 +167,13 @@ class Card final : public ClockedCard {
     return true;
   }
 
-  // A look-aside card has no ports.
-  bool port_receive(std::uint32_t, const unsigned char*, std::uint32_t) override { return false; }
-  std::uint32_t port_transmit(std::uint32_t, unsigned char*, std::uint32_t) override { return 0; }
+  bool port_receive(std::uint32_t port, const unsigned char* frame, std::uint32_t length) override {
+    rests_ = false;
+    return Wiring::receive(egress_, ingress_, port, frame, length);
+  }
+  std::uint32_t port_transmit(std::uint32_t port, unsigned char* frame, std::uint32_t room) override {
+    return Wiring::transmit(egress_, ingress_, port, frame, room);
+  }
 
  private:
   static std::size_t word_of_register(std::uint32_t offset) { return (offset - abi::reg::window) / 4; }
@@ -160,7 +190,9 @@ class Card final : public ClockedCard {
     return false;
   }
   [[nodiscard]] bool running() const { return (control_word_ & 1U) != 0; }
-  [[nodiscard]] bool busy() const { return (running() && control_.busy()) || egress_.busy() || ingress_.busy(); }
+  [[nodiscard]] bool busy() {
+    return (running() && (control_.busy() || wiring_.busy(egress_, ingress_))) || egress_.busy() || ingress_.busy();
+  }
 
   void tick() {
     if (running()) {
@@ -168,6 +200,7 @@ class Card final : public ClockedCard {
         control_.tick();
       else
         control_.rest();
+      wiring_.tick(egress_, ingress_);
     }
     if (egress_.busy()) egress_.tick();
     if (ingress_.busy()) ingress_.tick();
@@ -181,12 +214,13 @@ class Card final : public ClockedCard {
   std::uint64_t stall_until_ = 0;
   std::uint64_t stop_at_ = ~std::uint64_t{0};
   bool rests_ = false;  // nothing moved at the end of the last run, and the host has done nothing since
-  Lane<EgressChain> egress_;
-  Lane<IngressChain> ingress_;
+  typename Wiring::template Lane<EgressChain> egress_;
+  typename Wiring::template Lane<IngressChain> ingress_;
   ReadPort command_port_;
   WritePort zero_port_;
   WritePort response_port_;
   Control control_;
+  Wiring wiring_;
 };
 
 // SAs of the emulated card: thousands, and few enough that a reset sweeps them in a moment.

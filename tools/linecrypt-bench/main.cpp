@@ -1,0 +1,23 @@
+// linecrypt-bench: figures about linecrypt, one command a subject.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "tools/linecrypt-bench/cycle.hpp"
+
+int main(int argc, char** argv) {
+  CLI::App app{"linecrypt-bench: figures about linecrypt"};
+  app.require_subcommand(1);
+  int status = 0;
+  linecrypt::bench::add_cycle(app, status);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "linecrypt-bench: {}\n", error.what());
+    return 1;
+  }
+  return status;
+}
