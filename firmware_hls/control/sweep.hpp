@@ -10,7 +10,7 @@ namespace firmware {
 
 // Where a direction's sweep is.
 struct SweepCursor {
-  u32 block;  // 0, 1: the chain's first and second
+  u32 block;  // 0, 1: the chain's first and second; 2: the in-line ports' policy and counts
   u32 stage;  // 0: entries, 1: hash buckets, 2: counts of verdicts
   u32 index;
   u32 direction;
@@ -23,6 +23,7 @@ inline SweepCursor first_of_sweep(u32 direction, const CardFacts&) {
 }
 
 inline abi::Block block_of(u32 direction, u32 position) {
+  if (position == 2) return direction == 0 ? abi::egress_port : abi::ingress_port;
   return static_cast<abi::Block>(direction * 2 + position);
 }
 
@@ -32,12 +33,14 @@ inline abi::Block block_of(u32 direction, u32 position) {
 // 2. Ingress: every hash bucket.
 // 3. The counts of verdicts.
 inline bool sweep_step(SweepCursor& cursor, const CardFacts& facts, ConfigWord& word) {
-  while (cursor.block < 2 && !has_block(facts, block_of(cursor.direction, cursor.block))) ++cursor.block;
-  if (cursor.block == 2) return false;
+  constexpr u32 positions = 3;
+  while (cursor.block < positions && !has_block(facts, block_of(cursor.direction, cursor.block))) ++cursor.block;
+  if (cursor.block == positions) return false;
   word = ConfigWord();
   word.block = block_of(cursor.direction, cursor.block);
   word.index = cursor.index;
-  u32 count = facts.sa_count;
+  const bool ports = cursor.block == 2;  // one policy, and no hash
+  u32 count = ports ? 1U : facts.sa_count;
   if (cursor.stage == 0) {
     // 1.
     word.op = abi::CommandOp::commit;
@@ -54,7 +57,7 @@ inline bool sweep_step(SweepCursor& cursor, const CardFacts& facts, ConfigWord& 
   if (cursor.index == count) {
     cursor.index = 0;
     // 2.
-    cursor.stage += cursor.stage == 0 && cursor.direction == 0 ? 2U : 1U;
+    cursor.stage += cursor.stage == 0 && (cursor.direction == 0 || ports) ? 2U : 1U;
     if (cursor.stage == 3) {
       cursor.stage = 0;
       ++cursor.block;

@@ -1,0 +1,154 @@
+#include "tests/firmware_hls/ports/inline_rig.hpp"
+
+#include <array>
+#include <cstring>
+
+namespace linecrypt::ports_test {
+
+namespace gt = gateway::test;
+
+namespace {
+
+// The keys of TestGateway's MACsec SAs.
+template <std::size_t N>
+Secret<N> secret(int seed) {
+  std::array<std::uint8_t, N> bytes{};
+  for (std::size_t i = 0; i < N; ++i) bytes[i] = static_cast<std::uint8_t>(seed * 31 + static_cast<int>(i) * 7);
+  return Secret<N>(std::span<const std::uint8_t>(bytes));
+}
+
+MacsecSa macsec_sa(const MacsecSecY& secy, Direction direction, Sci sci, int sender) {
+  MacsecSa sa;
+  sa.secy = secy;
+  sa.direction = direction;
+  sa.sci = sci;
+  sa.key = secret<32>(sender + 20);
+  sa.salt = secret<12>(sender + 30);
+  sa.ssci = static_cast<std::uint32_t>(sender);
+  return sa;
+}
+
+}  // namespace
+
+InlineRig::InlineRig()
+    : card(firmware::make_clocked_card(memory.host())),
+      host(memory, *card),
+      exceptions_(memory.allocate(ring_entries * abi::host_frame_slot)),
+      injected_(memory.allocate(ring_entries * abi::host_frame_slot)) {}
+
+void InlineRig::take_place_of(TestGateway& gateway, const gt::Scenario& scenario, Lease egress, std::uint64_t ceiling) {
+  host.start();
+  host.reset();
+  host.set64(abi::reg::exceptions_ring, exceptions_);
+  host.set(abi::reg::exceptions_size, ring_entries);
+  host.set64(abi::reg::injected_ring, injected_);
+  host.set(abi::reg::injected_size, ring_entries);
+  exceptions_head_ = injected_tail_ = 0;
+  host.enable();
+  const std::uint32_t sas = host.reg(abi::reg::sa_count);
+  if (gateway.egress_sa().valid()) {
+    REQUIRE(host.install(card::install_commands(gateway.egress_sa(), gateway.esp_sa(Direction::egress), egress, 0)));
+    const EspSa in = gateway.esp_sa(Direction::ingress);
+    REQUIRE(host.install(card::install_commands(gateway.ingress_sa(), in, {}, 0, ceiling)));
+    card::HashPlacement spis(abi::Block::esp_decapsulate, sas);
+    host.run(spis.insert({in.spi, 0}, gateway.ingress_sa()).value());
+  }
+  if (gateway.secy) {
+    const MacsecSecY& secy = gateway.secy->settings();
+    // The gateway is number 1; the other end's SCI is its black port's.
+    const Sci own{gateway.port_mac(gt::black_port), 1};
+    const Sci peer{gateway.peer_mac(), 1};
+    const SaId in{500, 9};
+    REQUIRE(host.install(
+        card::install_commands(gateway.secy->transmit_sa(), macsec_sa(secy, Direction::egress, own, 1), egress, 0)));
+    REQUIRE(host.install(card::install_commands(in, macsec_sa(secy, Direction::ingress, peer, 2), {}, 0, ceiling)));
+    card::HashPlacement scis(abi::Block::macsec_validate, sas);
+    host.run(scis.insert({peer.value(), 0}, in).value());
+  }
+  publish(inline_gateway(gateway, scenario));
+}
+
+void InlineRig::publish(const card::InlineGateway& gateway) {
+  for (const abi::Block direction : {abi::egress_port, abi::ingress_port}) {
+    const auto commands =
+        card::classify_commands(gateway, abi::CardMode::both, host.reg(abi::reg::classify_count), direction, 1);
+    if (!commands) FAIL(commands.error().message);
+    const auto out = host.run(commands.value());
+    REQUIRE(out.size() == 1);
+    REQUIRE(out[0].kind == abi::ResponseKind::done);
+  }
+}
+
+bool InlineRig::receive(std::uint32_t port, const Bytes& frame) {
+  return card->port_receive(port, frame.data(), static_cast<std::uint32_t>(frame.size()));
+}
+
+std::vector<Bytes> InlineRig::transmitted(std::uint32_t port) {
+  std::vector<Bytes> frames;
+  Bytes room(abi::frame_largest + 64);
+  for (std::uint32_t n = 0; (n = card->port_transmit(port, room.data(), static_cast<std::uint32_t>(room.size()))) != 0;)
+    frames.emplace_back(room.begin(), room.begin() + n);
+  return frames;
+}
+
+std::vector<HostFrame> InlineRig::exceptions(bool consume) {
+  std::vector<HostFrame> frames;
+  std::uint32_t head = exceptions_head_;
+  for (const std::uint32_t tail = host.reg(abi::reg::exceptions_tail); head != tail; ++head) {
+    const std::uint64_t at = exceptions_ + (head % ring_entries) * abi::host_frame_slot;
+    HostFrame frame;
+    frame.header = memory.as<abi::HostFrame>(at);
+    REQUIRE(frame.header.epoch == firmware_test::CardHost::epoch);
+    REQUIRE(frame.header.number == head);
+    const unsigned char* bytes = memory.at(at + sizeof frame.header, frame.header.length);
+    frame.frame.assign(bytes, bytes + frame.header.length);
+    frames.push_back(std::move(frame));
+  }
+  if (consume) {
+    exceptions_head_ = head;
+    host.set(abi::reg::exceptions_head, head);
+  }
+  return frames;
+}
+
+void InlineRig::inject(std::uint32_t port, const Bytes& frame, std::uint32_t epoch) {
+  const std::uint64_t at = injected_ + (injected_tail_ % ring_entries) * abi::host_frame_slot;
+  abi::HostFrame header{};
+  header.epoch = epoch;
+  header.number = injected_tail_;
+  header.length = static_cast<std::uint16_t>(frame.size());
+  header.port = static_cast<std::uint8_t>(port);
+  memory.as<abi::HostFrame>(at) = header;
+  std::memcpy(memory.at(at + sizeof header, frame.size()), frame.data(), frame.size());
+  host.set(abi::reg::injected_tail, ++injected_tail_);
+}
+
+std::uint64_t InlineRig::read(abi::Block block, abi::Table table, std::uint32_t index, std::uint32_t word) {
+  abi::Command command{};
+  command.op = abi::CommandOp::read;
+  command.block = block;
+  command.table = table;
+  command.index = index;
+  command.word = static_cast<std::uint8_t>(word);
+  command.respond = 1;
+  const auto out = host.run(std::vector<abi::Command>{command});
+  REQUIRE(out.size() == 1);
+  REQUIRE(out[0].kind == abi::ResponseKind::state);
+  return out[0].next_number;
+}
+
+std::uint64_t InlineRig::verdicts(abi::Block direction, Verdict verdict) {
+  const auto code = static_cast<std::uint32_t>(verdict);
+  return read(direction, abi::Table::verdicts, code / 8 * 8, code % 8);
+}
+
+abi::PortCounts InlineRig::counts(abi::Block direction, abi::PortCounter which) {
+  abi::PortCounts counts{};
+  std::uint64_t words[7];
+  for (std::uint32_t i = 0; i < 7; ++i)
+    words[i] = read(direction, abi::Table::classify, abi::classify_counters + static_cast<std::uint32_t>(which), i);
+  std::memcpy(&counts, words, sizeof words);
+  return counts;
+}
+
+}  // namespace linecrypt::ports_test
