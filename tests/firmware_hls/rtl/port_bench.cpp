@@ -1,5 +1,6 @@
-// Drives port_bench, the port's paths without the CMAC, on two clocks. `port_bench <case>`; exit 1 with a sentence on the first thing
-// that must never happen. Case `planted` leaves out the error mark of bad frames and must therefore fail.
+// Drives port_bench, the port's paths without the CMAC, on two clocks. `port_bench <case>`; exit 1 with a sentence on
+// the first thing that must never happen. Case `planted` leaves out the error mark of bad frames and must therefore
+// fail.
 #include <verilated.h>
 
 #include <cstdint>
@@ -32,7 +33,8 @@ void check(bool holds, const std::string& what) {
 Frame frame_of(std::uint32_t number, std::size_t length) {
   Frame frame(length);
   for (std::size_t i = 0; i < length; ++i)
-    frame[i] = i < 4 ? static_cast<std::uint8_t>(number >> (8 * i)) : static_cast<std::uint8_t>((number * 2654435761U + i * 40503U) >> 7U);
+    frame[i] = i < 4 ? static_cast<std::uint8_t>(number >> (8 * i))
+                     : static_cast<std::uint8_t>((number * 2654435761U + i * 40503U) >> 7U);
   return frame;
 }
 
@@ -42,7 +44,8 @@ void set_beat(Wide& data, QData& keep, CData& last, const Frame& frame, std::siz
   for (std::size_t w = 0; w < 16; ++w) data[w] = 0xa5a5a5a5U;  // bytes behind the end are not zero
   for (std::size_t i = 0; i < beat_bytes && beat * beat_bytes + i < frame.size(); ++i) {
     keep |= std::uint64_t{1} << i;
-    data[i / 4] = (data[i / 4] & ~(0xffU << (8 * (i % 4)))) | (static_cast<std::uint32_t>(frame[beat * beat_bytes + i]) << (8 * (i % 4)));
+    data[i / 4] = (data[i / 4] & ~(0xffU << (8 * (i % 4)))) |
+                  (static_cast<std::uint32_t>(frame[beat * beat_bytes + i]) << (8 * (i % 4)));
   }
   last = (beat + 1) * beat_bytes >= frame.size();
 }
@@ -50,7 +53,8 @@ void set_beat(Wide& data, QData& keep, CData& last, const Frame& frame, std::siz
 template <typename Wide>
 void take_beat(const Wide& data, QData keep, Frame& frame) {
   check((keep & (keep + 1)) == 0 && keep != 0, "tkeep has a hole or is empty");
-  for (std::size_t i = 0; i < beat_bytes && ((keep >> i) & 1U) != 0; ++i) frame.push_back(static_cast<std::uint8_t>(data[i / 4] >> (8 * (i % 4))));
+  for (std::size_t i = 0; i < beat_bytes && ((keep >> i) & 1U) != 0; ++i)
+    frame.push_back(static_cast<std::uint8_t>(data[i / 4] >> (8 * (i % 4))));
 }
 
 struct Bench {
@@ -58,7 +62,8 @@ struct Bench {
   Vport_bench top{&context};
   std::mt19937 random{20240607};
   std::uint64_t now = 0, ap_next = 0, cmac_next = 0;
-  // Called just before the rising edge of each clock, with all outputs settled: look at handshakes, then set inputs of the next cycle.
+  // Called just before the rising edge of each clock, with all outputs settled: look at handshakes, then set inputs of
+  // the next cycle.
   std::function<void()> ap = [] {}, cmac = [] {};
 
   std::uint32_t below(std::uint32_t n) { return static_cast<std::uint32_t>(random() % n); }
@@ -98,15 +103,17 @@ struct Bench {
     top.araddr = static_cast<SData>(address);
     std::uint32_t value = 0;
     bool done = false;
-    ap_swap([&] {
-      if (top.rvalid && !done) {
-        value = top.rdata;
-        done = true;
-        later([this] { top.arvalid = 0; });
-      } else if (top.arvalid && top.arready) {
-        later([this] { top.arvalid = 0; });
-      }
-    }, 6);
+    ap_swap(
+        [&] {
+          if (top.rvalid && !done) {
+            value = top.rdata;
+            done = true;
+            later([this] { top.arvalid = 0; });
+          } else if (top.arvalid && top.arready) {
+            later([this] { top.arvalid = 0; });
+          }
+        },
+        6);
     check(done, "no answer to a register read");
     return value;
   }
@@ -155,7 +162,8 @@ void receive(std::uint32_t frames, std::uint32_t stall_percent, bool with_bad, b
       stopped = sent.size() == frames;
       if (!stopped) {
         const std::size_t length = 60 + b.below(b.below(4) == 0 ? 3600 : 200);
-        sent.push_back({frame_of(static_cast<std::uint32_t>(sent.size() + aborted * 0x10000U), length), with_bad && b.below(5) == 0});
+        sent.push_back({frame_of(static_cast<std::uint32_t>(sent.size() + aborted * 0x10000U), length),
+                        with_bad && b.below(5) == 0});
         sending = true;
         beat = 0;
         gap = 1 + b.below(3);
@@ -204,18 +212,23 @@ void receive(std::uint32_t frames, std::uint32_t stall_percent, bool with_bad, b
   for (const auto& s : sent) bad += s.bad ? 1U : 0U;
   const std::uint32_t accepted = b.read(0x20), dropped_full = b.read(0x24), dropped_bad = b.read(0x28);
   check(accepted == got.size(), "the counter of frames received is not what came out");
-  check(accepted + dropped_full + dropped_bad == sent.size() + aborted || (with_resets && accepted + dropped_full + dropped_bad <= sent.size() + aborted),
+  check(accepted + dropped_full + dropped_bad == sent.size() + aborted ||
+            (with_resets && accepted + dropped_full + dropped_bad <= sent.size() + aborted),
         "frames are missing in the counters");
   check(accepted + dropped_full + dropped_bad + aborted >= sent.size(), "frames are missing in the counters");
   check(dropped_bad <= bad + aborted, "good frames were counted as bad");
-  if (stall_percent == 0) check(dropped_full == 0 && (with_bad || with_resets || got.size() == sent.size()), "frames were dropped although the reader kept up");
+  if (stall_percent == 0)
+    check(dropped_full == 0 && (with_bad || with_resets || got.size() == sent.size()),
+          "frames were dropped although the reader kept up");
   if (stall_percent >= 80) check(dropped_full > 0, "the FIFO never filled: this case tests nothing");
   if (with_bad && mark_bad) check(dropped_bad > 0, "no bad frame was dropped: this case tests nothing");
   if (with_resets) check(aborted > 10, "the link never went: this case tests nothing");
-  std::printf("receive: %zu sent, %u aborted, %zu out, %u dropped full, %u bad\n", sent.size(), aborted, got.size(), dropped_full, dropped_bad);
+  std::printf("receive: %zu sent, %u aborted, %zu out, %u dropped full, %u bad\n", sent.size(), aborted, got.size(),
+              dropped_full, dropped_bad);
 }
 
-// Transmit: every frame comes out, padded, without a gap inside, whatever the gaps at the input and the waits at the output.
+// Transmit: every frame comes out, padded, without a gap inside, whatever the gaps at the input and the waits at the
+// output.
 void transmit(std::uint32_t frames, std::uint32_t wait_percent, bool with_long, bool with_resets) {
   Bench b;
   b.top.tx_tready = 1;
@@ -234,7 +247,8 @@ void transmit(std::uint32_t frames, std::uint32_t wait_percent, bool with_long, 
       stopped = sent.size() == frames;
       if (!stopped) {
         const bool too_long = with_long && b.below(6) == 0;
-        const std::size_t length = too_long ? (fifo_beats + 1 + b.below(30)) * beat_bytes : 14 + b.below(b.below(3) == 0 ? 3900 : 80);
+        const std::size_t length =
+            too_long ? (fifo_beats + 1 + b.below(30)) * beat_bytes : 14 + b.below(b.below(3) == 0 ? 3900 : 80);
         sent.push_back({frame_of(static_cast<std::uint32_t>(sent.size()), length), too_long});
         sending = true;
         beat = 0;
@@ -303,11 +317,13 @@ void transmit(std::uint32_t frames, std::uint32_t wait_percent, bool with_long, 
   for (const auto& s : sent) too_long += s.bad ? 1U : 0U;
   const std::uint32_t given = b.read(0x2c), dropped_long = b.read(0x30), dropped_closed = b.read(0x34);
   check(dropped_long == too_long && given + dropped_long == sent.size(), "frames are missing in the counters");
-  check(with_resets ? got.size() + dropped_closed <= given && got.size() + dropped_closed + resets >= given : got.size() == given && dropped_closed == 0,
+  check(with_resets ? got.size() + dropped_closed <= given && got.size() + dropped_closed + resets >= given
+                    : got.size() == given && dropped_closed == 0,
         "frames that the gate dropped are missing in the counters");
   if (with_long) check(too_long > 5, "no frame was too long: this case tests nothing");
   if (with_resets) check(dropped_closed > 5, "no frame met a reset: this case tests nothing");
-  std::printf("transmit: %zu sent, %zu out, %u too long, %u dropped while closed\n", sent.size(), got.size(), dropped_long, dropped_closed);
+  std::printf("transmit: %zu sent, %zu out, %u too long, %u dropped while closed\n", sent.size(), got.size(),
+              dropped_long, dropped_closed);
 }
 
 void registers() {
@@ -319,9 +335,11 @@ void registers() {
     b.top.awvalid = b.top.wvalid = 1;
     b.top.awaddr = static_cast<SData>(address);
     b.top.wdata = value;
-    b.ap_swap([&] {
-      if (b.top.awvalid && b.top.awready) b.later([&] { b.top.awvalid = b.top.wvalid = 0; });
-    }, 6);
+    b.ap_swap(
+        [&] {
+          if (b.top.awvalid && b.top.awready) b.later([&] { b.top.awvalid = b.top.wvalid = 0; });
+        },
+        6);
   };
   write(0x10, 1);
   check(b.top.transmitter_on == 1 && b.top.rs_fec == 0 && b.read(0x10) == 1, "control cannot be written");
@@ -337,14 +355,23 @@ int main(int argc, char** argv) {
   const std::string name = argc > 1 ? argv[1] : "";
   // The long form runs fifty times as many frames.
   const std::uint32_t n = std::getenv("LINECRYPT_LONG") != nullptr ? 50 : 1;
-  if (name == "receive") receive(300 * n, 0, true, false, true), receive(300 * n, 0, false, false, true);
-  else if (name == "receive_full") receive(300 * n, 85, true, false, true);
-  else if (name == "receive_link_lost") receive(400 * n, 30, true, true, true);
-  else if (name == "transmit") transmit(300 * n, 0, false, false), transmit(300 * n, 40, false, false);
-  else if (name == "transmit_too_long") transmit(200 * n, 20, true, false);
-  else if (name == "transmit_reset") transmit(300 * n, 20, false, true);
-  else if (name == "registers") registers();
-  else if (name == "planted") receive(300, 0, true, false, false);
-  else fail("unknown case '" + name + "'");
+  if (name == "receive")
+    receive(300 * n, 0, true, false, true), receive(300 * n, 0, false, false, true);
+  else if (name == "receive_full")
+    receive(300 * n, 85, true, false, true);
+  else if (name == "receive_link_lost")
+    receive(400 * n, 30, true, true, true);
+  else if (name == "transmit")
+    transmit(300 * n, 0, false, false), transmit(300 * n, 40, false, false);
+  else if (name == "transmit_too_long")
+    transmit(200 * n, 20, true, false);
+  else if (name == "transmit_reset")
+    transmit(300 * n, 20, false, true);
+  else if (name == "registers")
+    registers();
+  else if (name == "planted")
+    receive(300, 0, true, false, false);
+  else
+    fail("unknown case '" + name + "'");
   return 0;
 }
