@@ -60,9 +60,13 @@ LookAsideEngine::~LookAsideEngine() {
 }
 
 Patience LookAsideEngine::patience() const noexcept {
-  std::uint64_t limit = facts_.emulated() ? progress_limit_emulated_ns : progress_limit_ns;
-  if (options_.progress_timeout_ms != 0) limit = std::uint64_t{options_.progress_timeout_ms} * 1'000'000;
-  return {clock_, limit};
+  if (options_.progress_timeout_ms != 0) return {clock_, std::uint64_t{options_.progress_timeout_ms} * 1'000'000};
+  return opening_patience();
+}
+
+// A sweep of every table takes its time, whatever the packets were promised.
+Patience LookAsideEngine::opening_patience() const noexcept {
+  return {clock_, facts_.emulated() ? progress_limit_emulated_ns : progress_limit_ns};
 }
 
 std::uint32_t LookAsideEngine::new_epoch() const {
@@ -99,7 +103,7 @@ Result<void> LookAsideEngine::connect() {
     return Error{fmt::format("card: it came back as mode {} with room for {} SAs, before: mode {}, {} SAs; start again",
                              name(facts->mode), facts->sa_count, name(facts_.mode), facts_.sa_count)};
   facts_ = *facts;
-  if (auto swept = reset_card(*port_, patience()); !swept) return swept;
+  if (auto swept = reset_card(*port_, opening_patience()); !swept) return swept;
   quarantine_.clear();
   return {};
 }
@@ -179,7 +183,7 @@ Result<void> LookAsideEngine::start(const EngineSetup& setup) {
   }
   run.table->connect(run.commands, run.lanes);
   // 2.
-  if (auto enabled = enable_card(*port_, epoch, *run.commands, run.lanes, patience()); !enabled) return enabled;
+  if (auto enabled = enable_card(*port_, epoch, *run.commands, run.lanes, opening_patience()); !enabled) return enabled;
   // 3.
   losses_.push_back(run.loss);
   loss_.store(run.loss.get(), std::memory_order_release);
@@ -201,7 +205,7 @@ void LookAsideEngine::stop() {
   // 2.
   bool clean = port_ != nullptr && !run.loss->lost();
   if (clean) {
-    if (auto swept = reset_card(*port_, patience()); !swept) {
+    if (auto swept = reset_card(*port_, opening_patience()); !swept) {
       run.loss->report(swept.error().message);
       clean = false;
     }

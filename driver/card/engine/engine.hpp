@@ -80,6 +80,7 @@ class LookAsideEngine final : public CardEngine {
   void note_failure(const Error& error);
   void end_recovery();
   [[nodiscard]] Patience patience() const noexcept;
+  [[nodiscard]] Patience opening_patience() const noexcept;
   [[nodiscard]] std::uint32_t new_epoch() const;
 
   CardOptions options_;
