@@ -9,6 +9,7 @@
 #include "host/software/aead/provider.hpp"
 #include "linecrypt/engine.hpp"
 #include "tests/host/software/esp/reference.hpp"
+#include "tests/support/emulated_card.hpp"
 #include "tests/support/ip_packets.hpp"
 #include "tests/support/long_form.hpp"
 
@@ -25,8 +26,9 @@ struct EngineChoice {
   const char* name;
   software::ProviderChoice provider;
   bool delaying;
+  bool card = false;
 };
-// Every engine that can run here: both providers, and the delaying engine over each. `quick`: without the delaying
+// Every engine that can run here: both providers, the delaying engine over each, and the emulated card. `quick`: without the delaying
 // ones.
 std::vector<EngineChoice> engines(bool quick = false);
 
