@@ -1,5 +1,5 @@
-// Failover: the FailoverEngine: the Engine's calls (failover.cpp), and how SAs move (handover.cpp). Inside host/engines
-// only; others use make_failover_engine().
+// Failover: the FailoverEngine: the Engine's calls (failover.cpp), one SA (failover_sa.cpp), how SAs move
+// (handover.cpp). Inside host/engines only; others use make_failover_engine().
 #pragma once
 
 #include <atomic>
@@ -53,7 +53,7 @@ class Failover final : public FailoverEngine {
   [[nodiscard]] const Member* find(SaId id) const noexcept;
   void wait_for_workers() const;
 
-  // ---- one SA (handover.cpp) ----
+  // ---- one SA (failover_sa.cpp) ----
   Result<void> place_first(Member& member, Lease lease, std::uint64_t window_top);
   [[nodiscard]] Result<void> fits_primary(const Member& member) const;
   Result<void> install_at(Member& member, Place place, Lease lease, std::uint64_t window_top);

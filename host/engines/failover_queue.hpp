@@ -161,7 +161,7 @@ class FailoverQueue {
   Outcome settle(Job& inner, bool from_primary, Cause& cause);
   Outcome second_leg(Split& split, Cause& cause);
 
-  // ---- bookkeeping ----
+  // ---- bookkeeping and what waits (failover_waiting.cpp) ----
   [[nodiscard]] bool is_leg(const Job& inner) const noexcept;
   [[nodiscard]] bool is_second_leg(Job& inner) noexcept;
   [[nodiscard]] Split& split_of(Job& inner) noexcept { return *reinterpret_cast<Split*>(&inner); }
