@@ -73,6 +73,7 @@ inline DecapsulatePlan plan_decapsulate(const abi::EspRecord& record, const Wind
   DecapsulatePlan plan = {};
   plan.verdict = VerdictCode::pending;
   plan.l2 = static_cast<u16>(l2);
+  if (length > abi::frame_largest) return refused(plan, VerdictCode::oversize);
   if (l2 != 0 && (l2 < 14 || l2 > length)) return refused(plan, VerdictCode::malformed_ethernet);
   if (l2 > l2_largest) return refused(plan, VerdictCode::unsupported);
   // 1.

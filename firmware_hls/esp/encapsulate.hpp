@@ -45,6 +45,10 @@ inline EncapsulatePlan plan_encapsulate(const abi::EspRecord& record, const Wind
   plan.verdict = VerdictCode::pending;
   plan.l2 = static_cast<u16>(l2);
   // 1.
+  if (length > abi::frame_largest) {
+    plan.verdict = VerdictCode::oversize;
+    return plan;
+  }
   if (l2 != 0 && (l2 < 14 || l2 > length)) {
     plan.verdict = VerdictCode::malformed_ethernet;
     return plan;

@@ -73,6 +73,24 @@ TEST_CASE("Clear packets of every kind, right or broken, become what the softwar
   }
 }
 
+TEST_CASE("A packet longer than any frame is refused, and the ones around it are not") {
+  EspOutPair out;
+  EspInPair in;
+  const SaId egress = out.install(make_sa({}, Direction::egress));
+  const SaId ingress = in.install(make_sa({}, Direction::ingress));
+  std::vector<Asked> clear;
+  std::vector<Asked> coming;
+  for (const std::uint32_t size : {60U, 9728U, 9729U, 60U, 12'000U, 9728U}) {
+    clear.push_back({egress, test::sized_packet(Family::ipv4, size), 0});
+    coming.push_back({ingress, test::sized_packet(Family::ipv4, size), 0});
+  }
+  const auto outcomes = out.compare(clear);
+  CHECK(outcomes[2].verdict == Verdict::oversize);
+  CHECK(outcomes[4].verdict == Verdict::oversize);
+  CHECK(outcomes[5].verdict == Verdict::ok);
+  in.compare(coming);
+}
+
 TEST_CASE("ESP packets with broken headers get the software engine's verdicts") {
   Random random(12);
   seen.clear();
