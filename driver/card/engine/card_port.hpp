@@ -49,6 +49,9 @@ class CardPort {
   // Control thread. `bytes` is a multiple of 4 KiB.
   virtual Result<std::unique_ptr<CardMemory>> allocate(MemoryUse use, std::size_t bytes) = 0;
   virtual CardHealth health() = 0;
+  // Control thread. Gives the control kernel up, so that another port can have it, while threads left behind still hold
+  // this one and its memory. Registers read abi::lost_value from then on.
+  virtual void release() noexcept {}
 };
 
 }  // namespace linecrypt::card

@@ -217,6 +217,7 @@ void LookAsideEngine::stop() {
   loss_.store(nullptr, std::memory_order_release);
   if (run.loss->lost()) {
     failure_ = run.loss->reason();
+    if (port_) port_->release();
     port_.reset();
     ++losses_seen_;
   }

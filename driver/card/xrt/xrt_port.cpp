@@ -6,8 +6,10 @@
 #include <xrt/xrt_bo.h>
 #include <xrt/xrt_device.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <exception>
+#include <memory>
 
 #include "bitstreams/manifest.hpp"
 #include "driver/card/pci/device_node.hpp"
@@ -72,7 +74,7 @@ class XrtPort final : public CardPort {
 
   XrtPort(xrt::device device, const xrt::uuid& uuid, Banks banks, PortIdentity identity)
       : device_(std::move(device)),
-        control_(device_, uuid, fmt::format("{}:{{{}}}", control_kernel, control_unit)),
+        control_(std::make_shared<xrt::ip>(device_, uuid, fmt::format("{}:{{{}}}", control_kernel, control_unit))),
         banks_(banks),
         identity_(std::move(identity)) {}
 
@@ -80,14 +82,16 @@ class XrtPort final : public CardPort {
 
   std::uint32_t read_register(std::uint32_t offset) noexcept override {
     try {
-      return control_.read_register(offset);
+      const std::shared_ptr<xrt::ip> control = control_.load(std::memory_order_acquire);
+      return control ? control->read_register(offset) : abi::lost_value;
     } catch (...) {
       return abi::lost_value;
     }
   }
   void write_register(std::uint32_t offset, std::uint32_t value) noexcept override {
     try {
-      control_.write_register(offset, value);
+      const std::shared_ptr<xrt::ip> control = control_.load(std::memory_order_acquire);
+      if (control) control->write_register(offset, value);
     } catch (...) {
       // A card that is gone shows at the next read.
     }
@@ -115,10 +119,18 @@ class XrtPort final : public CardPort {
     }
     return health;
   }
+  void release() noexcept override {
+    try {
+      control_.store(nullptr, std::memory_order_release);
+    } catch (...) {
+      // XRT could not close it: the next port will say so.
+    }
+  }
 
  private:
   xrt::device device_;
-  xrt::ip control_;
+  // A thread in the middle of an access keeps the kernel until it comes back.
+  std::atomic<std::shared_ptr<xrt::ip>> control_;
   Banks banks_;
   PortIdentity identity_;
 };
