@@ -27,7 +27,7 @@ class Batches {
   // 1. A word of the control kernel.
   // 2. The entry that was asked for is there: check it, hand it on.
   // 3. Ask for the next: one at a time, so a halt stops at a batch's border.
-  // 4. Behind the last batch taken, pass a halt on.
+  // 4. Behind the last batch taken, tell of a bad doorbell, or pass a halt on.
   void tick() {
     LINECRYPT_PIPELINE
     // 1.
@@ -48,18 +48,22 @@ class Batches {
       return;
     }
     // 4.
-    if (state_.halting && !out_.full()) {
-      BatchOrder halt = {};
-      halt.halt = true;
-      halt.head = state_.next;
-      halt.bad = state_.bad;
-      out_.write(halt);
+    if ((state_.halting || state_.tell) && !out_.full()) {
+      BatchOrder order = {};
+      order.halt = state_.halting;
+      order.head = state_.next;
+      order.bad = state_.bad;
+      out_.write(order);
+      state_.tell = false;
+      if (!order.halt) return;
       state_.halting = false;
       state_.open = false;
     }
   }
   bool busy() const {
-    return state_.asked || state_.halting || words_.pending() != 0 || (state_.open && state_.tail != state_.next);
+    const u32 waiting = state_.tail - state_.next;
+    return state_.asked || state_.halting || state_.tell || words_.pending() != 0 ||
+           (state_.open && waiting != 0 && waiting <= state_.size);
   }
 
  private:
@@ -67,6 +71,7 @@ class Batches {
     bool open;
     bool halting;
     bool asked;
+    bool tell;  // of `bad`, though no batch ends
     u32 epoch;
     u64 ring;
     u32 size;  // a power of two
@@ -90,7 +95,9 @@ class Batches {
     if (word.op != MoverOp::doorbell) return;
     state_.tail = word.tail;
     // A tail further away than the ring is long is no tail: nothing is taken until another comes.
-    if (state_.tail - state_.next > state_.size) ++state_.bad;
+    if (state_.tail - state_.next <= state_.size) return;
+    ++state_.bad;
+    state_.tell = true;
   }
   BatchOrder order(const MemoryWord& word) {
     BatchOrder batch = {};

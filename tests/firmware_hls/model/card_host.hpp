@@ -1,5 +1,5 @@
-// CardHost: the host's side of a clocked card: memory, rings, batches, commands. What driver/card does through XRT, here
-// in one thread, with the card clocked by hand.
+// CardHost: the host's side of a clocked card: memory, rings, batches, commands. What driver/card does through XRT,
+// here in one thread, with the card clocked by hand.
 #pragma once
 
 #include <catch2/catch.hpp>
