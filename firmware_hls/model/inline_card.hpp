@@ -66,17 +66,18 @@ class InlineLane {
     if (mover_.busy() || mover_out_.pending() != 0) mover_.tick();
     arrive_.tick();
     if (chain_.busy()) chain_.tick();
+    tally().listen();
     spoil_.tick();
     depart_.tick();
     transmit_.tick();
     to_host_.tick(enabled_);
   }
-  bool busy() const {
-    return mover_.busy() || chain_.busy() || receive_.busy() || transmit_.busy() || to_host_.busy() || arrive_.busy() ||
-           depart_.busy() || !line_.empty() ||
+  bool busy() {
+    return mover_.busy() || chain_.busy() || receive_.busy() || transmit_.busy() || to_host_.busy(enabled_) ||
+           tally().listens() || arrive_.busy() || depart_.busy() || !line_.empty() ||
            received_.pending() + injected_.pending() + mover_in_.pending() + mover_out_.pending() + arrived_.pending() +
                    done_.pending() + entering_.pending() + leaving_.pending() + wire_in_.pending() +
-                   wire_out_.pending() + wire_lengths_.pending() + wire_beats_.pending() + host_beats_.pending() !=
+                   wire_out_.pending() + wire_lengths_.pending() + wire_beats_.pending() !=
                0;
   }
   ControlLinks links() { return {commands_, responses_, words_, reports_}; }

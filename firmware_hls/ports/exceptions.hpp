@@ -60,8 +60,12 @@ class ExceptionFifo {
       changed_ = false;
     }
   }
-  bool busy() const {
-    return taking_ || reading_ || store_.busy() || changed_ || notes_in_.pending() + beats_in_.pending() != 0;
+  // For the clocked model. Frames that wait for a host who does not read move nothing; but those of a session that is
+  // over go.
+  bool busy(bool enabled) const {
+    const bool gives = store_.busy() && (!enabled || !(notes_.full() || beats_.full()));
+    return (taking_ && beats_in_.pending() != 0) || gives || (reading_ && (flushing_ || !beats_.full())) || changed_ ||
+           notes_in_.pending() + beats_in_.pending() != 0;
   }
 
  private:

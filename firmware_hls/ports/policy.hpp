@@ -223,12 +223,14 @@ class PolicyTable {
     }
     return known;
   }
-  // `index`: how many entries there are. Generation 0 closes: nothing passes.
+  // `index`: how many entries there are. Generation 0 closes: nothing passes. Whatever comes of it, what was loaded is
+  // gone.
   bool commit(const ConfigWord& config) {
-    if (config.generation == 0) {
+    const bool closes = config.generation == 0;
+    const bool whole = config.index == next_ && loaded_ == all_loaded;
+    if (closes) {
       live_ = Policy<N>();
-    } else {
-      if (config.index != next_ || loaded_ != all_loaded) return false;
+    } else if (whole) {
       live_ = staged_;
       live_.count = next_;
       live_.open = true;
@@ -236,7 +238,7 @@ class PolicyTable {
     staged_ = Policy<N>();
     next_ = 0;
     loaded_ = 0;
-    return true;
+    return closes || whole;
   }
 
   Policy<N> live_;

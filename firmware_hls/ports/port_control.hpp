@@ -79,8 +79,8 @@ class PortControl {
     ring.size = at(size);
     ring.peer = at(peer);
     ring.epoch = at(abi::reg::epoch);
-    ring.open = enabled && (ring.address & (abi::page - 1)) == 0 && ring.size != 0 &&
-                (ring.size & (ring.size - 1)) == 0;
+    ring.open =
+        enabled && (ring.address & (abi::page - 1)) == 0 && ring.size != 0 && (ring.size & (ring.size - 1)) == 0;
     if (!ring.open) ring = HostRing();
     return ring;
   }

@@ -59,9 +59,7 @@ class Count {
   void tick() {
     LINECRYPT_PIPELINE
     // 1.
-    if (!receive_.empty()) counts_[0] = receive_.read();
-    if (!transmit_.empty()) counts_[1] = transmit_.read();
-    if (!to_host_.empty()) counts_[2] = to_host_.read();
+    listen();
     if (in_.empty() || out_.full() || gate_.full()) return;
     Done done = {};
     done.info = in_.read();
@@ -77,7 +75,14 @@ class Count {
   Stream<abi::PortCounts>& counts(abi::PortCounter which) {
     return which == abi::PortCounter::receive ? receive_ : which == abi::PortCounter::transmit ? transmit_ : to_host_;
   }
-  bool busy() const { return receive_.pending() + transmit_.pending() + to_host_.pending() != 0; }
+  // Part of tick(); the clocked model calls it while the chain rests, too.
+  void listen() {
+    LINECRYPT_INLINE
+    if (!receive_.empty()) counts_[0] = receive_.read();
+    if (!transmit_.empty()) counts_[1] = transmit_.read();
+    if (!to_host_.empty()) counts_[2] = to_host_.read();
+  }
+  bool listens() const { return receive_.pending() + transmit_.pending() + to_host_.pending() != 0; }
 
  private:
   void judge(Done& done) {
@@ -176,7 +181,7 @@ class Tally {
     gate_.tick();
     stats_.tick();
   }
-  bool busy() const { return gates_.pending() + done_.pending() != 0 || gate_.busy() || count_.busy(); }
+  bool busy() const { return gates_.pending() + done_.pending() != 0 || gate_.busy(); }
   Count<Direction>& count() { return count_; }
 
  private:

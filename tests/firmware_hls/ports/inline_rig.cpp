@@ -73,7 +73,7 @@ void InlineRig::publish(const card::InlineGateway& gateway) {
     const auto commands =
         card::classify_commands(gateway, abi::CardMode::both, host.reg(abi::reg::classify_count), direction, 1);
     if (!commands) FAIL(commands.error().message);
-    const auto out = host.run(commands.value());
+    const auto out = answers(commands.value());
     REQUIRE(out.size() == 1);
     REQUIRE(out[0].kind == abi::ResponseKind::done);
   }
@@ -123,6 +123,12 @@ void InlineRig::inject(std::uint32_t port, const Bytes& frame, std::uint32_t epo
   host.set(abi::reg::injected_tail, ++injected_tail_);
 }
 
+std::vector<abi::Response> InlineRig::answers(const std::vector<abi::Command>& commands) {
+  std::vector<abi::Response> out = host.run(commands);
+  std::erase_if(out, [](const abi::Response& response) { return response.kind == abi::ResponseKind::event; });
+  return out;
+}
+
 std::uint64_t InlineRig::read(abi::Block block, abi::Table table, std::uint32_t index, std::uint32_t word) {
   abi::Command command{};
   command.op = abi::CommandOp::read;
@@ -131,7 +137,7 @@ std::uint64_t InlineRig::read(abi::Block block, abi::Table table, std::uint32_t 
   command.index = index;
   command.word = static_cast<std::uint8_t>(word);
   command.respond = 1;
-  const auto out = host.run(std::vector<abi::Command>{command});
+  const auto out = answers(std::vector<abi::Command>{command});
   REQUIRE(out.size() == 1);
   REQUIRE(out[0].kind == abi::ResponseKind::state);
   return out[0].next_number;

@@ -31,6 +31,9 @@ class InlineRig {
                      std::uint64_t ceiling = 1U << 20U);
   void publish(const card::InlineGateway& gateway);
 
+  // What came back, but for events.
+  std::vector<abi::Response> answers(const std::vector<abi::Command>& commands);
+
   bool receive(std::uint32_t port, const Bytes& frame);
   void settle() { host.settle(); }
   std::vector<Bytes> transmitted(std::uint32_t port);
