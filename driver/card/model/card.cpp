@@ -42,8 +42,14 @@ Card::Guard Card::enter() {
 
 int Card::refuse_in_words(int reason, const std::string& why) {
   ++counters_.refused;
+  last_refusal_ = why;
   log_error("card {}: {}", index_, why);
   return -reason;
+}
+
+std::string Card::last_refusal() {
+  Guard guard = enter();
+  return last_refusal_;
 }
 
 Session* Card::open() {

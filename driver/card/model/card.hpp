@@ -79,6 +79,7 @@ class Card {
   void release();
   std::uint64_t step(std::uint64_t cycles);
   linecrypt_model_state state();
+  std::string last_refusal();
   std::uint64_t find(std::span<const unsigned char> bytes);
   int read_chips(std::uint64_t address, void* to, std::uint64_t length);
 
@@ -188,6 +189,7 @@ class Card {
   std::condition_variable threads_ended_;
 
   linecrypt_model_state counters_{};
+  std::string last_refusal_;
 };
 
 }  // namespace linecrypt::card_model

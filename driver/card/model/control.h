@@ -61,6 +61,10 @@ struct linecrypt_model_state {
 
 int linecrypt_model_report(unsigned device, struct linecrypt_model_state* state);
 
+/* The last request that was refused, in the words of its log line; empty before the first. `room` counts the final
+ * zero. */
+int linecrypt_model_last_refusal(unsigned device, char* words, uint64_t room);
+
 /* Copies of `bytes` in the card's memory, freed buffers included: what somebody who reads the memory chips would find.
  */
 int64_t linecrypt_model_find(unsigned device, const void* bytes, uint64_t length);

@@ -57,6 +57,15 @@ int linecrypt_model_report(unsigned device, struct linecrypt_model_state* state)
   return 0;
 }
 
+int linecrypt_model_last_refusal(unsigned device, char* words, uint64_t room) {
+  Card* card = card_at(device);
+  if (card == nullptr) return -ENODEV;
+  if (room == 0) return -EINVAL;
+  const std::string last = card->last_refusal();
+  words[last.copy(words, room - 1)] = '\0';
+  return 0;
+}
+
 int64_t linecrypt_model_find(unsigned device, const void* bytes, uint64_t length) {
   Card* card = card_at(device);
   if (card == nullptr) return -ENODEV;

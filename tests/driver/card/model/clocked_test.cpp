@@ -95,6 +95,7 @@ TEST_CASE("another xclbin is refused while the loaded one is in use, and takes i
   CopierRig rig;
   rig.ip.write_register(copier::scratch, 5);
   CHECK_THROWS(rig.device.load_xclbin(xrt::xclbin(plain_xclbin())));
+  CHECK_THAT(last_refusal(), Catch::Contains("are in use"));
   CHECK(rig.ip.read_register(copier::scratch) == 5);
   rig.ip = xrt::ip();
   CHECK_NOTHROW(rig.device.load_xclbin(xrt::xclbin(plain_xclbin())));

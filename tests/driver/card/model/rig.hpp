@@ -54,6 +54,12 @@ inline std::uint64_t model_now(unsigned device = 0) {
   return LINECRYPT_MODEL_CALL(linecrypt_model_now)(device);
 }
 
+inline std::string last_refusal(unsigned device = 0) {
+  std::string words(512, '\0');
+  REQUIRE(LINECRYPT_MODEL_CALL(linecrypt_model_last_refusal)(device, words.data(), words.size()) == 0);
+  return words.c_str();
+}
+
 // The card as it comes from the shop: well, blank, no fault planned.
 inline void fresh_card(unsigned device = 0) {
   REQUIRE(LINECRYPT_MODEL_CALL(linecrypt_model_forget_faults)(device) == 0);
