@@ -64,7 +64,9 @@ def text(card_name, mode, wiring, cards=None):
     lines += [f"nk={kernel}:1:{unit}" for kernel, unit, _ in units]
     lines += [f"slr={unit}:SLR{card['place'][where]}" for _, unit, where in units]
     memory = card["memory"]
-    lines += [f"sp=control_0.memory:{memory['control']}", f"sp=dma_0.egress_memory:{memory['egress']}", f"sp=dma_0.ingress_memory:{memory['ingress']}"]
+    lines += [f"sp=control_0.{port}_memory:{memory['control']}" for port in ("command", "zero", "response")]
+    lines += [f"sp=dma_0.{direction}_{port}:{memory[direction]}" for direction in ("egress", "ingress")
+              for port in ("ring", "descriptors", "packets", "results", "completions")]
     lines += [f"stream_connect={source}:{sink}:{FIFO_DEPTH}" for source, sink in streams]
     for _, unit, _ in units:
         if not unit.startswith("cmac_"):

@@ -21,6 +21,9 @@ struct MemoryHost {
   unsigned char* (*memory)(void* self, std::uint64_t address, std::uint64_t length);  // null: nothing lives there
 };
 
+// What a kernel's memory argument is: under Vitis hls::burst_maxi.
+using Memory = MemoryHost;
+
 struct MemoryWord {
   ap_uint<512> data;
   bool good;  // false: there was no memory at the address

@@ -5,6 +5,7 @@
 #include <hls_burst_maxi.h>
 
 #include "firmware_hls/base/ap_uint.hpp"
+#include "firmware_hls/base/stream.hpp"
 
 namespace linecrypt {
 namespace firmware {
@@ -21,7 +22,7 @@ struct MemoryWord {
 
 class ReadPort {
  public:
-  explicit ReadPort(const Memory& memory) : memory_(memory), count_(0) {}
+  ReadPort(const Clock&, const Memory& memory) : memory_(memory), count_(0) {}
   bool room(unsigned words) const { return count_ + words <= memory_outstanding; }
   void request(unsigned long address, unsigned words) {
     memory_.read_request(address / memory_word, words);
@@ -44,7 +45,7 @@ class ReadPort {
 
 class WritePort {
  public:
-  explicit WritePort(const Memory& memory) : memory_(memory), count_(0) {}
+  WritePort(const Clock&, const Memory& memory) : memory_(memory), count_(0) {}
   bool room(unsigned) const { return count_ < memory_outstanding; }
   void request(unsigned long address, unsigned words) {
     memory_.write_request(address / memory_word, words);

@@ -27,7 +27,7 @@ OWN_WARNINGS = {"g++": [], "clang++-14": ["-Wno-sign-conversion"]}
 # What only a host compiler sees: the clocked models, the stand-in, the card's model, the host's instructions.
 HOST_ONLY = ("base/emulation/", "base/stand_in/", "dma/emulation/", "model/", "gcm/host_arithmetic.hpp")
 # Where compilers and the choice of files differ.
-MAY_CHOOSE = ("base/pragmas.hpp", "base/stream.hpp", "base/ram.hpp", "dma/memory.hpp", "gcm/arithmetic.hpp")
+MAY_CHOOSE = ("base/pragmas.hpp", "base/stream.hpp", "base/ram.hpp", "dma/memory.hpp", "gcm/arithmetic.hpp", "kernels/mode.hpp")
 VITIS_ONLY = re.compile(r"^\w+/vitis/")
 FORBIDDEN = [
     (re.compile(r"\bstd::(?!u?int(?:8|16|32|64)_t\b|size_t\b)\w+"), "std:: other than integers"),
@@ -103,8 +103,9 @@ def main() -> int:
             for path in checked:
                 jobs.append(pool.submit(run, [compiler, "-std=c++14", "-fsyntax-only", *WARNINGS, *OWN_WARNINGS[compiler], *includes(""), path], "C++14"))
         # The Vitis form: unknown pragmas are what it is about.
-        jobs.append(pool.submit(run, [compilers[0], "-std=c++14", "-fsyntax-only", "-D__SYNTHESIS__", "-Wno-unknown-pragmas", f"-I{HERE}/fake_vitis",
-                                      *includes(""), everything], "Vitis form"))
+        for path in [everything] + [FIRMWARE / name for name in sources]:
+            jobs.append(pool.submit(run, [compilers[0], "-std=c++14", "-fsyntax-only", "-D__SYNTHESIS__", "-Wno-unknown-pragmas", f"-I{HERE}/fake_vitis",
+                                          *includes(""), path], "Vitis form"))
         # 3. The same results everywhere.
         def results(number: int, compiler: str, vendor: str) -> str:
             program = pathlib.Path(folder) / f"vectors{number}"

@@ -1,0 +1,32 @@
+// What a bitstream's mode leaves in its chains, and how many SAs its tables have room for. The link step says both
+// (firmware_hls/link/build.py).
+#pragma once
+
+#include "firmware_hls/chain/chain.hpp"
+#include "firmware_hls/control/facts.hpp"
+
+#if !defined(LINECRYPT_SA_COUNT)
+#define LINECRYPT_SA_COUNT 1024
+#endif
+
+namespace linecrypt {
+namespace firmware {
+
+constexpr u32 sa_count = LINECRYPT_SA_COUNT;
+
+#if defined(LINECRYPT_MODE_ESP)
+constexpr abi::CardMode card_mode = abi::CardMode::esp;
+using EgressChain = Chain<EspEncapsulate<sa_count>, Pass>;
+using IngressChain = Chain<Pass, EspDecapsulate<sa_count>>;
+#elif defined(LINECRYPT_MODE_MACSEC)
+constexpr abi::CardMode card_mode = abi::CardMode::macsec;
+using EgressChain = Chain<Pass, MacsecProtect<sa_count>>;
+using IngressChain = Chain<MacsecValidate<sa_count>, Pass>;
+#else
+constexpr abi::CardMode card_mode = abi::CardMode::both;
+using EgressChain = Chain<EspEncapsulate<sa_count>, MacsecProtect<sa_count>>;
+using IngressChain = Chain<MacsecValidate<sa_count>, EspDecapsulate<sa_count>>;
+#endif
+
+}  // namespace firmware
+}  // namespace linecrypt
