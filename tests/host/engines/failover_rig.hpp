@@ -329,7 +329,7 @@ class FailoverRig {
     for (std::uint32_t i = 0; i < sa_total; ++i) {
       const bool ours_egress = i <= out_macsec;
       REQUIRE(peer->install(id(i), rig_sa(i, ours_egress ? Direction::ingress : Direction::egress),
-                            ours_egress ? Lease{} : Lease{1, 1'000'000}, 0)
+                            ours_egress ? Lease{} : Lease{1, std::uint64_t{1} << 40U}, 0)
                   .ok());
     }
   }
