@@ -123,7 +123,9 @@ void add_cycle(CLI::App& app, int& status) {
   command->add_option("--kernel", options->kernels, "Only these kernels")
       ->check(CLI::IsMember(kernels))
       ->delimiter(',');
-  command->add_flag("--fifos", options->fifos, "Depth and deepest occupancy of each FIFO, under each row");
+  command->add_flag(
+      "--fifos", options->fifos,
+      "Depth and deepest occupancy of each FIFO (with what waits in its writer's pipeline), under each row");
   command->add_flag("--json", options->json, "JSON, FIFOs included");
   command->callback([options, &status] { status = run(*options); });
 }
