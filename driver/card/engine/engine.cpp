@@ -159,8 +159,8 @@ Result<void> LookAsideEngine::start(const EngineSetup& setup) {
     run.queues.push_back(std::make_unique<Queue>(options_.queue_jobs));
   run.flags = std::make_unique<EventFlags>(setup.slots);
   run.own_flags = std::make_unique<EventFlags>(run.own);
-  run.table = std::make_unique<SaTable>(capabilities_, setup, run.own, facts_.sa_count);
   const std::uint32_t epoch = new_epoch();
+  run.table = std::make_unique<SaTable>(capabilities_, setup, run.own, facts_.sa_count, new_epoch());
   auto commands = CommandRing::make(port_, epoch, patience(), run.loss, run.table->keep_alive());
   if (!commands) return commands.error();
   run.commands = std::move(*commands);

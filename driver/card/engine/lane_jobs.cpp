@@ -23,9 +23,20 @@ constexpr bool follows(Operation first, Operation second) noexcept {
          (first == Operation::macsec_validate && second == Operation::esp_decapsulate);
 }
 
-// Decryption began: nothing of the payload may stay readable.
-constexpr bool behind_cipher(bool passed, Verdict verdict) noexcept {
-  return passed || verdict == Verdict::esp_bad_icv || verdict == Verdict::macsec_not_valid;
+// Decryption began, or the software engine would have begun it: nothing of the payload may stay readable.
+constexpr bool behind_cipher(Operation operation, bool passed, Verdict verdict) noexcept {
+  return passed || verdict == Verdict::esp_bad_icv || verdict == Verdict::macsec_not_valid ||
+         (operation == Operation::macsec_validate && verdict == Verdict::hard_expired);
+}
+
+// Frames too short to have the headers that the card reads first.
+Verdict too_short(const Job& job) noexcept {
+  const Operation operation = job.stages[0].operation;
+  const std::uint32_t length = job.source->length;
+  if (operation == Operation::macsec_protect || operation == Operation::macsec_validate)
+    return length < wire::ethernet_size ? Verdict::malformed_ethernet : Verdict::pending;
+  if (length != 0) return Verdict::pending;
+  return job.l2_length == 0 ? Verdict::malformed_ip : Verdict::malformed_ethernet;
 }
 
 // Where the payload of an ingress packet begins: behind the headers that were in clear.
@@ -86,11 +97,7 @@ Verdict Lane::admit(const Job& job, InFlight& entry) noexcept {
   if (!in_place && destination.length + destination.tailroom < source.length) return Verdict::no_buffer;
   // 2.
   if (const Verdict verdict = admit_stage(job, 0, entry); verdict != Verdict::pending) return verdict;
-  if (source.length == 0)
-    return job.stages[0].operation == Operation::esp_encapsulate ||
-                   job.stages[0].operation == Operation::esp_decapsulate
-               ? (job.l2_length == 0 ? Verdict::malformed_ip : Verdict::malformed_ethernet)
-               : Verdict::malformed_ethernet;
+  if (const Verdict verdict = too_short(job); verdict != Verdict::pending) return verdict;
   const bool egress = is_egress(job.stages[0].operation);
   Room room{destination.headroom, source.length, destination.length + destination.tailroom - source.length};
   if (egress && !take_room(setup_.view.plan(job.stages[0].sa.index), source.data, job.l2_length, room))
@@ -167,7 +174,7 @@ const char* Lane::finish_job(Slab& slab, std::uint32_t i) noexcept {
     job.verdict_stage = static_cast<std::uint8_t>(s);
     job.number = report.number;
     front += plan.front;
-    zero = !is_egress(plan.operation) && behind_cipher(report.passed, verdict);
+    zero = !is_egress(plan.operation) && behind_cipher(plan.operation, report.passed, verdict);
     if (!goes_on(verdict)) break;
   }
   if (goes_on(verdict) && entry.after != Verdict::pending) {

@@ -112,13 +112,14 @@ std::uint64_t rest_of(std::uint64_t limit, std::uint64_t used) noexcept {
 }  // namespace
 
 SaTable::SaTable(const Capabilities& capabilities, const EngineSetup& setup, std::span<SaSlot> own,
-                 std::uint32_t sa_count)
+                 std::uint32_t sa_count, std::uint32_t first_generation)
     : capabilities_(capabilities),
       reclamation_(setup.reclamation),
       plans_(std::make_shared<std::vector<SaPlan>>(setup.slots.size() + own.size())),
       view_(setup.slots, own, *plans_),
       arena_(sizeof(Sa), alignof(Sa), 64),
-      installed_(plans_->size()) {
+      installed_(plans_->size()),
+      generation_(first_generation) {
   for (auto& free : free_)
     for (std::uint32_t i = 0; i < sa_count; ++i) free.push_back(i);
   for (std::uint32_t i = 0; i < view_.size(); ++i) {
@@ -162,7 +163,7 @@ Result<void> SaTable::find(SaId id) const {
 Result<CardPlace> SaTable::take_place(abi::Block block) {
   auto& free = free_[static_cast<std::size_t>(block)];
   if (free.empty()) return Error{"the card's tables are full; remove an SA first"};
-  if (++generation_ == 0) return Error{"the card's session has used up its SA generations; open it again"};
+  if (++generation_ == 0) ++generation_;
   const CardPlace place{free.front(), generation_};
   free.pop_front();
   return place;

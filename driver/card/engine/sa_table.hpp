@@ -25,9 +25,11 @@ using Lanes = std::array<std::shared_ptr<Lane>, abi::directions>;
 
 class SaTable {
  public:
-  // All slots are free afterwards, whoever used them before. `own` are slots behind the host's. `capabilities` outlives
+  // All slots are free afterwards, whoever used them before. `own` are slots behind the host's. `first_generation` is
+  // random: what an earlier session may have left on the card is of no generation of ours. `capabilities` outlives
   // this.
-  SaTable(const Capabilities& capabilities, const EngineSetup& setup, std::span<SaSlot> own, std::uint32_t sa_count);
+  SaTable(const Capabilities& capabilities, const EngineSetup& setup, std::span<SaSlot> own, std::uint32_t sa_count,
+          std::uint32_t first_generation);
   // Retires every SA. No transfer thread runs any more.
   ~SaTable();
   SaTable(const SaTable&) = delete;

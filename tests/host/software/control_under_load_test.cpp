@@ -59,7 +59,11 @@ TEST_CASE("Leases, moved peers, removals and installs go on under a running work
       Frame two(clear);
       Job* jobs[] = {one.with(steady, Operation::esp_encapsulate),
                      two.with({3, generation.load()}, Operation::macsec_protect)};
-      rig.engine().submit(QueueId{0}, jobs);
+      std::uint32_t accepted = 0;
+      while (accepted < 2) accepted += rig.engine().submit(QueueId{0}, std::span(jobs).subspan(accepted));
+      Job* done[2];
+      while (one.job.verdict == Verdict::pending || two.job.verdict == Verdict::pending)
+        if (rig.engine().poll(QueueId{0}, done) == 0) std::this_thread::yield();
       quiescence.points.fetch_add(1);
       std::this_thread::yield();
       if (one.job.verdict == Verdict::ok) {
