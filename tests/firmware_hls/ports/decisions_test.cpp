@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <catch2/catch.hpp>
+#include <functional>
 #include <map>
 #include <set>
 
@@ -205,4 +206,217 @@ TEST_CASE("frames and policies at random: the ports decide what the pipeline dec
   }
   INFO("left to the host: " << tally.left_to_host << " of " << tally.frames);
   CHECK(tally.left_to_host < tally.frames / 10);
+}
+
+namespace {
+
+// Every case through the pipeline and through the card's decision; `expected` is what both must say.
+struct NearMiss {
+  const char* what;
+  Bytes frame;
+  Verdict expected;
+};
+
+void hold(const gt::Scenario& scenario, gateway::PortIndex port, Origin origin,
+          const std::function<std::vector<NearMiss>(TestGateway&)>& cases) {
+  TestGateway gateway(1, scenario);
+  gateway.clear_expected = true;
+  take_third_port(gateway);
+  const Card card(gateway, scenario);
+  Tally tally;
+  for (const NearMiss& one : cases(gateway)) {
+    INFO(one.what);
+    const fp::Course course = card.decide(port, origin, one.frame);
+    CHECK(verdict_of(course.verdict) == one.expected);
+    compare(gateway, port, origin, one.frame, course, tally);
+  }
+  CHECK(tally.left_to_host == 0);
+}
+
+Bytes with(Bytes bytes, std::size_t at, std::uint8_t value) {
+  bytes.at(at) = value;
+  return bytes;
+}
+
+const MacAddress everyone = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
+const Bytes message(40, 0x11);
+const Bytes marked_message = [] {
+  Bytes out(44, 0x11);
+  std::fill_n(out.begin(), 4, std::uint8_t{0});
+  return out;
+}();
+
+}  // namespace
+
+TEST_CASE("EAPOL: its near misses, both ways") {
+  for (const gateway::PortIndex port : {gt::clear_port, gt::black_port}) {
+    const auto eapol = [](const char* to, const MacAddress& from) {
+      return gt::ethernet(gt::mac(to), from, wire::ethertype_eapol, {3, 5, 0, 0});
+    };
+    hold({}, port, Origin::wire, [&](TestGateway& g) -> std::vector<NearMiss> {
+      const MacAddress from = g.peer_mac();
+      Bytes own = eapol("00:00:00:00:00:00", from);
+      std::copy_n(g.port_mac(port).bytes.begin(), 6, own.begin());
+      return {{"bridge group", eapol("01:80:c2:00:00:03", from), Verdict::exempt},
+              {"customer bridge group", eapol("01:80:c2:00:00:00", from), Verdict::exempt},
+              {"LAN group", eapol("01:80:c2:00:00:0e", from), Verdict::exempt},
+              {"own MAC", own, Verdict::exempt},
+              {"another reserved group", eapol("01:80:c2:00:00:02", from), Verdict::exemption_refused},
+              {"nearly the prefix", eapol("01:80:c3:00:00:03", from), Verdict::exemption_refused},
+              {"broadcast", eapol("ff:ff:ff:ff:ff:ff", from), Verdict::exemption_refused},
+              {"another station", eapol("02:00:00:00:77:77", from), Verdict::wrong_destination_mac}};
+    });
+    hold({}, port, Origin::companion, [&](TestGateway& g) -> std::vector<NearMiss> {
+      const MacAddress from = g.port_mac(port);
+      return {{"group", eapol("01:80:c2:00:00:03", from), Verdict::exempt},
+              {"another group", eapol("01:80:c2:00:00:02", from), Verdict::exemption_refused},
+              {"a station", eapol("02:00:00:00:02:01", from), Verdict::exemption_refused},
+              {"foreign source", eapol("01:80:c2:00:00:03", g.host_mac()), Verdict::foreign_source}};
+    });
+  }
+}
+
+TEST_CASE("ARP: its near misses, both ways") {
+  for (const gateway::PortIndex port : {gt::clear_port, gt::black_port}) {
+    hold({}, port, Origin::wire, [&](TestGateway& g) -> std::vector<NearMiss> {
+      const MacAddress from = g.peer_mac();
+      const IpAddress sender = gt::address(port == gt::clear_port ? "10.1.0.77" : "192.0.2.77");
+      const auto frame = [&](const Bytes& body) { return gt::ethernet(everyone, from, wire::ethertype_arp, body); };
+      const Bytes request = gt::arp(1, from, sender, MacAddress{}, g.own(port));
+      Bytes cut = request;
+      cut.pop_back();
+      const gateway::PortIndex other = port == gt::clear_port ? gt::black_port : gt::clear_port;
+      return {{"request", frame(request), Verdict::exempt},
+              {"announcement", frame(gt::arp(1, from, sender, MacAddress{}, sender)), Verdict::exempt},
+              {"for another", frame(gt::arp(1, from, sender, MacAddress{}, gt::address("192.0.2.99"))),
+               Verdict::exemption_refused},
+              {"for our other port", frame(gt::arp(1, from, sender, MacAddress{}, g.own(other))),
+               Verdict::exemption_refused},
+              {"another sender", frame(gt::arp(1, g.host_mac(), sender, MacAddress{}, g.own(port))),
+               Verdict::exemption_refused},
+              {"operation 3", frame(gt::arp(3, from, sender, MacAddress{}, g.own(port))), Verdict::exemption_refused},
+              {"hardware", frame(with(request, 1, 6)), Verdict::exemption_refused},
+              {"protocol", frame(with(request, 2, 0x86)), Verdict::exemption_refused},
+              {"hardware size", frame(with(request, 4, 8)), Verdict::exemption_refused},
+              {"protocol size", frame(with(request, 5, 16)), Verdict::exemption_refused},
+              {"cut off", frame(cut), Verdict::exemption_refused}};
+    });
+    hold({}, port, Origin::companion, [&](TestGateway& g) -> std::vector<NearMiss> {
+      const MacAddress own = g.port_mac(port);
+      const IpAddress target = gt::address("192.0.2.77");
+      const auto frame = [&](const Bytes& body) { return gt::ethernet(everyone, own, wire::ethertype_arp, body); };
+      Bytes rider = frame(gt::arp(1, own, g.own(port), MacAddress{}, target));
+      rider.resize(rider.size() + 40, 0x55);  // nothing rides behind it: compare() looks at the bytes
+      const gateway::PortIndex other = port == gt::clear_port ? gt::black_port : gt::clear_port;
+      return {
+          {"request", frame(gt::arp(1, own, g.own(port), MacAddress{}, target)), Verdict::exempt},
+          {"probe", frame(gt::arp(1, own, gt::address("0.0.0.0"), MacAddress{}, target)), Verdict::exempt},
+          {"with a rider", rider, Verdict::exempt},
+          {"foreign address", frame(gt::arp(1, own, g.host(), MacAddress{}, target)), Verdict::exemption_refused},
+          {"the other port's", frame(gt::arp(1, own, g.own(other), MacAddress{}, target)), Verdict::exemption_refused},
+          {"foreign MAC", frame(gt::arp(1, g.host_mac(), g.own(port), MacAddress{}, target)),
+           Verdict::exemption_refused}};
+    });
+  }
+}
+
+TEST_CASE("neighbour discovery: its near misses, both ways") {
+  for (const gateway::PortIndex port : {gt::clear_port, gt::black_port}) {
+    const IpAddress group = gt::address("ff02::1:ff00:1");
+    const IpAddress sender = gt::address("fe80::77");
+    hold({}, port, Origin::wire, [&](TestGateway& g) -> std::vector<NearMiss> {
+      const IpAddress own = g.own(port, Family::ipv6);
+      const auto many = [&](const Bytes& packet) {
+        return gt::ethernet_ip(gt::mac("33:33:ff:00:00:01"), g.peer_mac(), packet);
+      };
+      const auto one = [&](const Bytes& packet) { return gt::ethernet_ip(g.port_mac(port), g.peer_mac(), packet); };
+      const Bytes good = gt::neighbour_solicitation(sender, group, own);
+      return {
+          {"to the group", many(good), Verdict::exempt},
+          {"to us", one(gt::neighbour_solicitation(sender, own, own)), Verdict::exempt},
+          {"hop limit 254", many(gt::neighbour_solicitation(sender, group, own, 254)), Verdict::exemption_refused},
+          {"wider scope", many(gt::neighbour_solicitation(sender, gt::address("ff05::1"), own)),
+           Verdict::exemption_refused},
+          {"to be forwarded", one(gt::neighbour_solicitation(sender, g.far_host(Family::ipv6), own)),
+           Verdict::exemption_refused},
+          {"wrong checksum", many(with(good, 42, static_cast<std::uint8_t>(good[42] ^ 1U))),
+           Verdict::exemption_refused},
+          {"code 1", many(gt::icmp_packet(sender, group, 135, 1, Bytes(20), {.ttl = 255})), Verdict::exemption_refused},
+          {"too short", many(gt::icmp_packet(sender, group, 135, 0, Bytes(2), {.ttl = 255})),
+           Verdict::exemption_refused},
+          {"a fragment", many(gt::icmp_packet(sender, group, 135, 0, Bytes(20), {.ttl = 255, .more_fragments = true})),
+           Verdict::exemption_refused},
+          {"type 132", many(gt::icmp_packet(sender, group, 132, 0, Bytes(20), {.ttl = 255})),
+           port == gt::clear_port ? Verdict::punted : Verdict::policy_default},
+          {"type 138", many(gt::icmp_packet(sender, group, 138, 0, Bytes(20), {.ttl = 255})),
+           port == gt::clear_port ? Verdict::punted : Verdict::policy_default}};
+    });
+    hold({}, port, Origin::companion, [&](TestGateway& g) -> std::vector<NearMiss> {
+      const IpAddress own = g.own(port, Family::ipv6);
+      const IpAddress near = gt::address(port == gt::clear_port ? "2001:db8:1::55" : "2001:db8:ff::55");
+      const auto frame = [&](const Bytes& packet) {
+        return gt::ethernet_ip(gt::mac("33:33:00:00:00:01"), g.port_mac(port), packet);
+      };
+      return {{"to the group", frame(gt::neighbour_solicitation(own, group, near)), Verdict::exempt},
+              {"from nowhere", frame(gt::neighbour_solicitation(gt::address("::"), group, own)), Verdict::exempt},
+              {"to a neighbour", frame(gt::neighbour_solicitation(own, near, near)), Verdict::exempt},
+              {"foreign source", frame(gt::neighbour_solicitation(g.host(Family::ipv6), group, near)),
+               Verdict::exemption_refused},
+              {"hop limit 254", frame(gt::neighbour_solicitation(own, group, near, 254)), Verdict::exemption_refused},
+              {"beyond the link", frame(gt::neighbour_solicitation(own, gt::address("2001:db8:7777::1"), near)),
+               Verdict::exemption_refused},
+              {"wider scope", frame(gt::neighbour_solicitation(own, gt::address("ff05::2"), near)),
+               Verdict::exemption_refused}};
+    });
+  }
+}
+
+TEST_CASE("IKE: its near misses, both ways") {
+  for (const Family family : {Family::ipv4, Family::ipv6}) {
+    hold({}, gt::black_port, Origin::wire, [&](TestGateway& g) -> std::vector<NearMiss> {
+      const IpAddress peer = g.peer(family);
+      const IpAddress own = g.own(gt::black_port, family);
+      const auto frame = [&](std::uint16_t from, std::uint16_t to, const Bytes& body, const IpAddress& destination) {
+        return g.from_peer(gt::udp_packet(peer, destination, from, to, body));
+      };
+      Bytes short_udp = frame(500, 500, message, own);
+      short_udp[14 + (family == Family::ipv4 ? 20 : 40) + 5] -= 1;
+      return {
+          {"500", frame(500, 500, message, own), Verdict::exempt},
+          {"500 from behind a NAT", frame(31234, 500, message, own), Verdict::exempt},
+          {"4500, marked", frame(4500, 4500, marked_message, own), Verdict::exempt},
+          {"the marker alone", frame(4500, 4500, {0, 0, 0, 0}, own), Verdict::exempt},
+          {"keepalive", frame(4500, 4500, {0xff}, own), Verdict::keepalive},
+          {"another byte", frame(4500, 4500, {0xfe}, own), Verdict::esp_bad_udp},
+          {"nothing", frame(4500, 4500, {}, own), Verdict::esp_bad_udp},
+          {"501", frame(500, 501, message, own), Verdict::policy_default},
+          {"4501, marked", frame(4500, 4501, marked_message, own), Verdict::policy_default},
+          {"500 as a source", frame(500, 1234, message, own), Verdict::policy_default},
+          {"to our clear address", frame(500, 500, message, g.own(gt::clear_port, family)), Verdict::policy_default},
+          {"to the site", frame(500, 500, message, g.host(family)), Verdict::policy_default},
+          {"UDP length", short_udp, Verdict::exemption_refused},
+          {"first fragment",
+           g.from_peer(gt::ip(peer, own, 17, gt::udp(peer, own, 500, 500, Bytes(32)), {.more_fragments = true})),
+           Verdict::exemption_refused},
+          {"later fragment", g.from_peer(gt::ip(peer, own, 17, Bytes(32), {.fragment_offset = 4})),
+           Verdict::policy_default}};
+    });
+    hold({}, gt::black_port, Origin::companion, [&](TestGateway& g) -> std::vector<NearMiss> {
+      const IpAddress peer = g.peer(family);
+      const IpAddress own = g.own(gt::black_port, family);
+      const auto frame = [&](const IpAddress& from, std::uint16_t source, std::uint16_t destination,
+                             const Bytes& body) {
+        return g.from_kernel(gt::black_port, gt::udp_packet(from, peer, source, destination, body));
+      };
+      return {{"500", frame(own, 500, 500, message), Verdict::exempt},
+              {"4500, marked", frame(own, 4500, 4500, marked_message), Verdict::exempt},
+              {"keepalive", frame(own, 4500, 4500, {0xff}), Verdict::exempt},
+              {"4500 without the marker", frame(own, 4500, 4500, message), Verdict::exemption_refused},
+              {"another byte", frame(own, 4500, 4500, {0xfe}), Verdict::exemption_refused},
+              {"501", frame(own, 501, 500, message), Verdict::policy_default},
+              {"only to 4500", frame(own, 1234, 4500, marked_message), Verdict::policy_default},
+              {"our clear address", frame(g.own(gt::clear_port, family), 500, 500, message), Verdict::foreign_source},
+              {"the site's", frame(g.host(family), 500, 500, message), Verdict::foreign_source}};
+    });
+  }
 }
