@@ -110,8 +110,13 @@ Settled settle_esp_ingress(SaSlot& slot, const SaPlan& plan, const StageReport& 
 // 3. Not validated: refused, or delivered where validation is not strict and the text is unchanged (10.6.5).
 // 4. The PN is the frame's, and recovered as we would (10.6.2); where the window moved meanwhile, one high half off.
 // 5. Replay check behind validation (10.6.4); lifetimes; the next PN moves.
-Settled settle_macsec_ingress(SaSlot& slot, const SaPlan& plan, const StageReport& report, const Packet* frame,
+Settled settle_macsec_ingress(SaSlot& slot, const SaPlan& plan, const StageReport& given, const Packet* frame,
                               Events& events) noexcept {
+  StageReport report = given;
+  const ReceiveNumbers numbers{slot.window.top(), plan.lowest_pn.load(std::memory_order_relaxed), plan.replay_window};
+  // Without replay protection a late frame is delivered and moves no window, so the card flags nothing of it.
+  if (report.verdict == Verdict::ok && !plan.replay_protect && numbers.below_lowest(report.number))
+    report.passed = true;
   // 1.
   wire::SecTag tag;
   const bool tagged =
@@ -140,7 +145,6 @@ Settled settle_macsec_ingress(SaSlot& slot, const SaPlan& plan, const StageRepor
   if (report.verdict != Verdict::ok) return fault("a MACsec frame has a verdict that it cannot have");
   if (static_cast<std::uint32_t>(report.number) != tag.packet_number || report.number == 0)
     return fault("an ingress PN is not the frame's");
-  const ReceiveNumbers numbers{slot.window.top(), plan.lowest_pn.load(std::memory_order_relaxed), plan.replay_window};
   const std::uint64_t likely =
       plan.xpn ? recover_pn(numbers.lowest_acceptable(), tag.packet_number) : tag.packet_number;
   if ((report.number > likely ? report.number - likely : likely - report.number) > std::uint64_t{1} << 32U)
