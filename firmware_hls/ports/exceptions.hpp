@@ -90,7 +90,12 @@ class ExceptionFifo {
       flushing_ = !enabled;
       if (!flushing_ && (notes_.full() || beats_.full())) return;
       const ExceptionNote note = store_.begin();
-      if (!flushing_) notes_.write(note);
+      if (flushing_) {
+        ++counts_.closed;
+        changed_ = true;
+      } else {
+        notes_.write(note);
+      }
     } else if (!flushing_ && beats_.full()) {
       return;
     }
@@ -117,7 +122,8 @@ class ExceptionFifo {
 // A ring in card memory, as the control kernel hands it on.
 struct HostRing {
   bool open;
-  u32 epoch;
+  bool enabled;  // the card is: frames wait for a ring; else they are forgotten
+  u32 epoch;     // another one: the ring begins at entry 0
   u64 address;
   u32 size;  // entries, a power of two
   u32 peer;  // exceptions: the host's head; injected: its tail
@@ -130,8 +136,8 @@ inline ap_uint<512> host_frame_word(const ExceptionNote& note, u32 epoch, u32 nu
   return word;
 }
 
-// Writes the frames of both directions into the ring, by turns. `rings`: newest word counts; a closed one forgets what
-// was written. `tails`: entries whose data is in memory.
+// Writes the frames of both directions into the ring, by turns. `rings`: the newest word counts. `tails`: entries whose
+// data is in memory.
 class ExceptionWriter {
  public:
   ExceptionWriter(WritePort& memory, Stream<HostRing>& rings, Stream<ExceptionNote>& egress_notes,
@@ -157,7 +163,7 @@ class ExceptionWriter {
   // 1. Answers: an entry is the host's once its data is in memory. Those asked for under a ring that is gone count
   //    nowhere.
   // 2. The ring.
-  // 3. A beat of the frame in hand, or the header of the next. Without a ring frames are dropped here.
+  // 3. A beat of the frame in hand, or the header of the next. Without a ring frames wait where they are counted.
   void tick() {
     LINECRYPT_PIPELINE
     // 1.
@@ -173,7 +179,7 @@ class ExceptionWriter {
     // 2.
     if (!writing_ && !rings_.empty()) {
       const HostRing ring = rings_.read();
-      if (!ring.open || ring.epoch != ring_.epoch || !ring_.open) {
+      if (ring.epoch != ring_.epoch) {
         stale_ = outstanding_;
         asked_ = 0;
         done_ = 0;
@@ -193,7 +199,7 @@ class ExceptionWriter {
   }
 
  private:
-  bool full() const { return ring_.open && asked_ - ring_.peer >= ring_.size; }
+  bool full() const { return ring_.enabled && (!ring_.open || asked_ - ring_.peer >= ring_.size); }
 
   void begin() {
     const bool egress = !egress_notes_.empty() && (ingress_notes_.empty() || turn_);
@@ -203,7 +209,7 @@ class ExceptionWriter {
     egress_ = egress;
     turn_ = !egress;
     writing_ = true;
-    draining_ = !ring_.open;
+    draining_ = !ring_.enabled || !ring_.open;
     if (draining_) return;
     memory_.request(ring_.address + u64{asked_ & (ring_.size - 1)} * abi::host_frame_slot,
                     1U + (note.length + abi::word_bytes - 1U) / abi::word_bytes);

@@ -41,7 +41,7 @@ class InjectedReader {
     // 1.
     if (state_ == State::idle && !rings_.empty()) {
       const HostRing ring = rings_.read();
-      if (!ring.open || !ring_.open || ring.epoch != ring_.epoch) {
+      if (ring.epoch != ring_.epoch) {
         head_ = 0;
         bad_ = 0;
       }

@@ -24,7 +24,8 @@ class PortControl {
         link_(0) {}
 
   // 1. Open while the card is enabled.
-  // 2. Rings and doorbells, as they change; what the rings' processes say back.
+  // 2. Rings and doorbells, as they change; what the rings' processes say back, unless a reset has ended their session.
+  //    A halt does not: the rings go on where they were.
   // 3. The clear side's link is up while frames would be carried: when the host is gone, leases and ceilings end, and
   // the
   //    site must learn of it (DESIGN 4).
@@ -38,11 +39,11 @@ class PortControl {
     hand_on(injected_, sent_injected_, abi::reg::injected_ring, abi::reg::injected_size, abi::reg::injected_tail);
     if (!exception_tails_.empty()) {
       const u32 tail = exception_tails_.read();
-      if (enabled_) at(abi::reg::exceptions_tail) = tail;
+      if (at(abi::reg::epoch) != 0) at(abi::reg::exceptions_tail) = tail;
     }
     if (!injected_reports_.empty()) {
       const InjectedReport report = injected_reports_.read();
-      if (enabled_) {
+      if (at(abi::reg::epoch) != 0) {
         at(abi::reg::injected_head) = report.head;
         at(abi::reg::bad_injected) = report.bad;
       }
@@ -81,11 +82,17 @@ class PortControl {
     ring.epoch = at(abi::reg::epoch);
     ring.open =
         enabled && (ring.address & (abi::page - 1)) == 0 && ring.size != 0 && (ring.size & (ring.size - 1)) == 0;
-    if (!ring.open) ring = HostRing();
+    if (!ring.open) {
+      ring.address = 0;
+      ring.size = 0;
+      ring.peer = 0;
+    }
+    ring.enabled = enabled;
     return ring;
   }
   static bool differs(const HostRing& a, const HostRing& b) {
-    return a.open != b.open || a.address != b.address || a.size != b.size || a.peer != b.peer || a.epoch != b.epoch;
+    return a.open != b.open || a.enabled != b.enabled || a.address != b.address || a.size != b.size ||
+           a.peer != b.peer || a.epoch != b.epoch;
   }
   void hand_on(Stream<HostRing>& out, HostRing& sent, u32 address, u32 size, u32 peer) {
     const HostRing now = ring(address, size, peer, enabled_);

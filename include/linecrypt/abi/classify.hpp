@@ -134,7 +134,7 @@ struct PortCounts {
   std::uint64_t bad_fcs;   // receive: the MAC said so
   std::uint64_t oversize;  // receive: longer than frame_largest
   std::uint64_t no_room;   // receive, to_host: dropped whole
-  std::uint64_t closed;    // receive: came while the card was not enabled
+  std::uint64_t closed;    // came while the card was not enabled; to_host: or were still here
   std::uint64_t padded;    // transmit: shorter than 60 bytes
   std::uint64_t reserved;
 };

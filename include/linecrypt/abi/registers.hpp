@@ -46,7 +46,7 @@ constexpr std::uint32_t bad_work = window + 0x94;   // ro: batches, descriptors 
 constexpr std::uint32_t work_stride = 0x40;
 // Bump-in-the-wire: rings of abi/classify.hpp in card memory, entries of host_frame_slot bytes.
 constexpr std::uint32_t exceptions_ring = window + 0x98;  // 64 bits: frames for the host
-constexpr std::uint32_t exceptions_size = window + 0xa0;  // entries, a power of two; 0: none, such frames are dropped
+constexpr std::uint32_t exceptions_size = window + 0xa0;  // entries, a power of two; 0: none, such frames find no room
 constexpr std::uint32_t exceptions_tail = window + 0xa4;  // ro: frames written (free running)
 constexpr std::uint32_t exceptions_head = window + 0xa8;  // frames the host has read
 constexpr std::uint32_t link = window + 0xac;             // ro, LinkState bits

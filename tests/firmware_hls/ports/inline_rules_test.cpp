@@ -260,6 +260,59 @@ TEST_CASE("a ring that the host does not read never stops the ports: frames for 
   CHECK(card.rig.verdicts(abi::egress_port, Verdict::punted) == sent);
 }
 
+TEST_CASE(
+    "the rings of frames go on after a halt, begin anew after a reset, and carry nothing from one session to the "
+    "next") {
+  Placed card;
+  const Bytes to_us = card.pair.a.from_host(
+      gt::udp_packet(card.pair.a.host(), card.pair.a.own(gt::clear_port), 1, 2, gt::payload(900)));
+  const auto exception = [&] {
+    REQUIRE(card.rig.receive(abi::clear_port, to_us));
+    card.rig.settle();
+    return card.rig.exceptions().size();
+  };
+  const Bytes out = card.pair.a.from_kernel(
+      gt::black_port, gt::udp_packet(card.pair.a.own(gt::black_port), card.pair.a.peer(), 500, 500, gt::payload()));
+  const auto injected = [&] {
+    card.rig.inject(abi::black_port, out);
+    card.rig.settle();
+    return card.rig.transmitted(abi::black_port).size();
+  };
+  for (int i = 0; i < 3; ++i) CHECK(exception() == 1);
+  for (int i = 0; i < 2; ++i) CHECK(injected() == 1);
+  // 1. Halted: frames wait in neither ring; then both go on.
+  card.rig.host.command(abi::CardCommand::halt);
+  CHECK(exception() == 0);
+  CHECK(injected() == 0);
+  card.rig.host.command(abi::CardCommand::enable);
+  card.rig.settle();
+  CHECK(card.rig.transmitted(abi::black_port).size() == 1);  // the entry that waited in the host's ring
+  CHECK(exception() == 1);
+  CHECK(injected() == 1);
+  CHECK(card.rig.host.reg(abi::reg::exceptions_tail) == 4);
+  CHECK(card.rig.host.reg(abi::reg::injected_head) == 4);
+  // 2. The ring is full and more waits on the card; another session sees none of it.
+  for (std::uint32_t i = 0; i < 2 * InlineRig::ring_entries; ++i) {
+    REQUIRE(card.rig.receive(abi::clear_port, to_us));
+    card.rig.settle();
+  }
+  card.rig.take_place_of(card.pair.a, card.scenario);
+  CHECK(card.rig.host.reg(abi::reg::exceptions_tail) == 0);
+  CHECK(card.rig.counts(abi::egress_port, abi::PortCounter::to_host).closed > 0);
+  CHECK(exception() == 1);
+  CHECK(injected() == 1);
+  // 3. Without a ring such frames are dropped whole and counted, and nothing else waits.
+  card.rig.host.set(abi::reg::exceptions_size, 0);
+  card.rig.settle();
+  const std::uint64_t before = card.rig.counts(abi::egress_port, abi::PortCounter::to_host).no_room;
+  for (int i = 0; i < 200; ++i) {
+    REQUIRE(card.rig.receive(abi::clear_port, to_us));
+    card.rig.settle();
+  }
+  CHECK(card.rig.counts(abi::egress_port, abi::PortCounter::to_host).no_room > before);
+  CHECK(card.through(abi::clear_port, card.clear()) == 1);
+}
+
 TEST_CASE("injected frames of another session, for no port, or of no length are refused and counted") {
   Placed card;
   const Bytes arp =
