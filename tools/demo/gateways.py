@@ -44,7 +44,12 @@ class Keys:
         return [bytes.fromhex(text) for text in (*self.esp.values(), self.sak, self.macsec_salt)]
 
 
-def configuration(lab, side, extra=""):
+def card_section(bitstream):
+    """[card] for an xclbin; empty without one."""
+    return f'\n[card]\nbitstream = "{bitstream}"\nmode = "both"\n' if bitstream else ""
+
+
+def configuration(lab, side, extra="", offload="software", bitstream=None):
     """The configuration file of one gateway; returns its path."""
     peer = other(side)
     mine, theirs = SITES[side], SITES[peer]
@@ -52,11 +57,11 @@ def configuration(lab, side, extra=""):
     return lab.write(f"gw-{side}/linecrypt.toml", f"""\
 [gateway]
 name = "gw-{side}"
-offload = "software"
+offload = "{offload}"
 static_keys = "accept-risk"       # a demonstration: real links get their ESP keys from IKE
 state_directory = "{folder}/state"
 control_socket = "{folder}/control.sock"
-
+{card_section(bitstream)}
 [[port]]
 name = "lan"
 side = "clear"

@@ -98,9 +98,9 @@ def udp_loss(lab, pair, runs):
     lost, packets, ring, inside = best
     texts = ", ".join(f"{100 * result[0]:.3f} %" for result in results)
     if inside or ring:
-        raise LabError(f"200 Mb/s: in the best of {runs} runs {inside} frames were dropped inside the gateways and {ring} in their receive rings (loss {texts})")
+        raise LabError(f"{RATE}b/s: in the best of {runs} runs {inside} frames were dropped inside the gateways and {ring} in their receive rings (loss {texts})")
     if lost > 0.001:
-        raise LabError(f"200 Mb/s: end-to-end loss {texts}; 0.1 % is allowed in the best run")
+        raise LabError(f"{RATE}b/s: end-to-end loss {texts}; 0.1 % is allowed in the best run")
     return Loss(summary=f"{100 * lost:.3f} % of {packets} datagrams of {PAYLOAD} B in the best of {runs} (all: {texts})",
                 accounting="port, ring and verdict counters of both gateways account for every frame; none lost inside",
                 bound="two gateways, two iperf3 and the kernel's veth on the cores of this one machine (af_packet, one worker each)")

@@ -68,7 +68,11 @@ Result<std::vector<Outcome>> OpenEngine::run(const std::vector<Frame>& frames, S
     const std::uint32_t taken = engine_.submit(QueueId{0}, std::span(pointers).subspan(accepted));
     for (std::size_t i = accepted; i < accepted + taken; ++i) pending += jobs[i].verdict == Verdict::pending ? 1 : 0;
     accepted += taken;
-    pending -= engine_.poll(QueueId{0}, done);
+    const std::uint32_t back = engine_.poll(QueueId{0}, done);
+    for (std::uint32_t i = 0; i < back; ++i)
+      if (done[i] < jobs.data() || done[i] >= jobs.data() + count || ++done[i]->user != 1)
+        return Error{"a frame came back that was not out"};
+    pending -= back;
     if (std::chrono::steady_clock::now() > until) {
       // The engine may still hold them: their memory must outlive it.
       static std::vector<std::vector<Frame>> kept_memory;
