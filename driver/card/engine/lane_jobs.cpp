@@ -35,8 +35,9 @@ Verdict too_short(const Job& job) noexcept {
   const std::uint32_t length = job.source->length;
   if (operation == Operation::macsec_protect || operation == Operation::macsec_validate)
     return length < wire::ethernet_size ? Verdict::malformed_ethernet : Verdict::pending;
-  if (length != 0) return Verdict::pending;
-  return job.l2_length == 0 ? Verdict::malformed_ip : Verdict::malformed_ethernet;
+  const bool l2_fits = job.l2_length == 0 || (job.l2_length >= wire::ethernet_size && job.l2_length <= length);
+  if (!l2_fits) return Verdict::malformed_ethernet;
+  return length == 0 ? Verdict::malformed_ip : Verdict::pending;
 }
 
 // Where the payload of an ingress packet begins: behind the headers that were in clear.

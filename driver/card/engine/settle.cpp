@@ -10,6 +10,10 @@
 namespace linecrypt::card {
 namespace {
 
+// Inference leads less than 2^32 ahead of the window; resynchronisation tries the next four high halves (RFC 4303 A2.2,
+// A3).
+constexpr std::uint64_t number_ahead_most = std::uint64_t{5} << 32U;
+
 constexpr Settled fault(const char* what) noexcept {
   return {Verdict::engine_lost, what};
 }
@@ -69,7 +73,7 @@ Verdict refuse_replay(SaSlot& slot, ReplayCheck check) noexcept {
 
 // 1. The tag was not good, or not looked at: no trace but a counter.
 // 2. The card's own window, or an SA that stopped, refused it behind the tag: the window stays.
-// 3. The number is the packet's, and not further ahead than inference leads (RFC 4303 A2.2).
+// 3. The number is the packet's, and not further ahead than inference and resynchronisation lead.
 // 4. The window (RFC 4303 3.4.3): it moves for each authentic packet, whatever is inside.
 // 5. What is inside, then lifetimes: a dummy counts as a packet of no bytes.
 Settled settle_esp_ingress(SaSlot& slot, const SaPlan& plan, const StageReport& report, const Packet* frame,
@@ -87,7 +91,7 @@ Settled settle_esp_ingress(SaSlot& slot, const SaPlan& plan, const StageReport& 
   ReplayWindow& window = slot.window;
   if (static_cast<std::uint32_t>(report.number) != sequence_of(plan, frame, l2_length, report.number))
     return fault("an ingress number is not the packet's");
-  if (report.number == 0 || (report.number > window.top() && (report.number - window.top()) >> 32U != 0))
+  if (report.number == 0 || (report.number > window.top() && report.number - window.top() > number_ahead_most))
     return fault("an ingress number is further ahead than can be");
   // 4.
   if (const Verdict refused = refuse_replay(slot, window.check(report.number)); refused != Verdict::pending)
