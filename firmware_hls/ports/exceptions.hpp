@@ -218,9 +218,8 @@ class ExceptionWriter {
     ++outstanding_;
   }
   void go_on() {
-    Stream<Beat>& beats = egress_ ? egress_beats_ : ingress_beats_;
-    if (beats.empty()) return;
-    const Beat beat = beats.read();
+    if (egress_ ? egress_beats_.empty() : ingress_beats_.empty()) return;
+    const Beat beat = egress_ ? egress_beats_.read() : ingress_beats_.read();
     if (!draining_) memory_.write(beat.data, beat.bytes);
     writing_ = !beat.last;
   }

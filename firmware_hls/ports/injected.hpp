@@ -99,12 +99,15 @@ class InjectedReader {
   }
   // A frame whose memory ends is cut off there: what is missing is zero, and it leaves as it is decided upon.
   void read_frame() {
-    Stream<PacketInfo>& infos = egress_ ? egress_infos_ : ingress_infos_;
-    Stream<Beat>& beats = egress_ ? egress_beats_ : ingress_beats_;
-    if (!memory_.ready() || beats.full() || (first_ && infos.full())) return;
+    const bool info_full = egress_ ? egress_infos_.full() : ingress_infos_.full();
+    const bool beat_full = egress_ ? egress_beats_.full() : ingress_beats_.full();
+    if (!memory_.ready() || beat_full || (first_ && info_full)) return;
     const MemoryWord word = memory_.read();
-    if (first_)
-      infos.write(new_packet(length_, static_cast<u8>(mark::injected | (egress_ ? abi::black_port : abi::clear_port))));
+    if (first_ && egress_) {
+      egress_infos_.write(new_packet(length_, static_cast<u8>(mark::injected | abi::black_port)));
+    } else if (first_) {
+      ingress_infos_.write(new_packet(length_, static_cast<u8>(mark::injected | abi::clear_port)));
+    }
     first_ = false;
     --left_;
     const u32 tail = length_ & (abi::word_bytes - 1U);
@@ -112,7 +115,11 @@ class InjectedReader {
     beat.last = left_ == 0;
     beat.bytes = static_cast<u8>(beat.last && tail != 0 ? tail : abi::word_bytes);
     if (word.good) beat.data = first_bytes(word.data, beat.bytes);
-    beats.write(beat);
+    if (egress_) {
+      egress_beats_.write(beat);
+    } else {
+      ingress_beats_.write(beat);
+    }
     if (left_ == 0) state_ = State::report;
   }
 

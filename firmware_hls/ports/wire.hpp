@@ -48,9 +48,11 @@ class Arrive {
   void tick() {
     LINECRYPT_PIPELINE
     if (!inside_ && !begin()) return;
-    Stream<Beat>& in = from_ == 0 ? wire_.beats : from_ == 1 ? injected_.beats : look_aside_.beats;
-    if (in.empty() || beats_.full()) return;
-    const Beat beat = in.read();
+    const bool empty = from_ == 0   ? wire_.beats.empty()
+                       : from_ == 1 ? injected_.beats.empty()
+                                    : look_aside_.beats.empty();
+    if (empty || beats_.full()) return;
+    const Beat beat = from_ == 0 ? wire_.beats.read() : from_ == 1 ? injected_.beats.read() : look_aside_.beats.read();
     beats_.write(beat);
     inside_ = !beat.last;
   }
@@ -111,10 +113,18 @@ class Depart {
     // 1.
     if (!inside_ && !begin()) return;
     // 2.
-    Stream<Beat>& out = to_ == To::wire ? wire_beats_ : to_ == To::host ? host_beats_ : look_aside_beats_;
-    if (beats_in_.empty() || out.full()) return;
+    const bool full = to_ == To::wire   ? wire_beats_.full()
+                      : to_ == To::host ? host_beats_.full()
+                                        : look_aside_beats_.full();
+    if (beats_in_.empty() || full) return;
     const Beat beat = beats_in_.read();
-    out.write(beat);
+    if (to_ == To::wire) {
+      wire_beats_.write(beat);
+    } else if (to_ == To::host) {
+      host_beats_.write(beat);
+    } else {
+      look_aside_beats_.write(beat);
+    }
     inside_ = !beat.last;
   }
   bool busy() const { return inside_; }
