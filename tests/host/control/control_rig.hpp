@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "host/control/sa_control.hpp"
@@ -104,10 +105,11 @@ class Life {
   Verdict run(Frame& frame, SaId id, Operation operation) {
     Job* job = frame.with(id, operation);
     Job* done[1];
-    for (int turn = 0; turn < 1000; ++turn) {
+    for (int turn = 0; turn < 1'000'000; ++turn) {
       if (engine->submit(QueueId{0}, {&job, 1}) == 1) break;
     }
-    for (int turn = 0; turn < 1000 && job->verdict == Verdict::pending; ++turn) engine->poll(QueueId{0}, done);
+    for (int turn = 0; turn < 1'000'000 && job->verdict == Verdict::pending; ++turn)
+      if (engine->poll(QueueId{0}, done) == 0) std::this_thread::yield();
     return job->verdict;
   }
   // A fresh clear frame out; its number, or 0 when it was dropped.
