@@ -1,5 +1,5 @@
 // linecryptctl card: the Alveo cards of this machine, and one of them at work. `list` reads the bus only; the others
-// ask the daemon where it owns the card, else open the card themselves.
+// open the card themselves, and refuse while a daemon works with it.
 #include "driver/card/pci/cards.hpp"
 
 #include <fmt/format.h>
@@ -175,42 +175,37 @@ Exit show_card(const Session& session, card::CardEngine& engine) {
   return engine.state() == card::CardState::lost ? Exit::failed : Exit::ok;
 }
 
-// Does a daemon answer that has a card? It owns it then: opening the card here would end every SA on it.
-enum class Owner { nobody, daemon };
-Owner owner(const Session& session, const Options& options) {
-  if (options.direct) return Owner::nobody;
-  const Answer answer = get(session, "/v1/card");
-  return std::holds_alternative<Json>(answer) ? Owner::daemon : Owner::nobody;
+// Does a daemon answer that works with a card? It owns it then: opening the card here would end every SA on it.
+bool daemon_owns_card(const Session& session, const Options& options) {
+  if (options.direct) return false;
+  const Answer answer = get(session, "/v1/status");
+  const Json* const status = std::get_if<Json>(&answer);
+  return status != nullptr && part(part(*status, "offload"), "failover").is_object() &&
+         !part(part(*status, "offload"), "failover").empty();
 }
 
-Exit ask_daemon(Session& session, const char* method, const std::string& path) {
-  const Answer answer = std::string(method) == "GET" ? get(session, path) : post(session, path);
-  if (const auto* refusal = std::get_if<Refusal>(&answer)) return session.fail(refusal->exit, refusal->message);
-  const Json& document = std::get<Json>(answer);
-  if (session.json)
-    session.print(document);
-  else
-    session.say(document.contains("card") ? to_text(document) : document.dump(2));
-  return document.contains("passed") && !is_true(document, "passed") ? Exit::failed : Exit::ok;
+Exit owned(const Session& session) {
+  return session.fail(Exit::refused,
+                      "linecryptd works with the card, and this would end every SA on it: stop linecryptd first. "
+                      "`linecryptctl status` tells of the card meanwhile, `linecryptctl selftest --daemon` tests it");
 }
 
 Exit status(Session& session, const Options& options) {
-  if (owner(session, options) == Owner::daemon) return ask_daemon(session, "GET", "/v1/card");
+  if (daemon_owns_card(session, options)) return owned(session);
   Result<std::unique_ptr<card::CardEngine>> engine = open_card(options);
   if (!engine) return session.fail(Exit::failed, engine.error().message);
   return show_card(session, **engine);
 }
 
 Exit load(Session& session, const Options& options) {
-  if (owner(session, options) == Owner::daemon)
-    return session.fail(Exit::refused, "linecryptd owns the card; stop it, or change [card] bitstream and restart it");
+  if (daemon_owns_card(session, options)) return owned(session);
   Result<std::unique_ptr<card::CardEngine>> engine = open_card(options);
   if (!engine) return session.fail(Exit::failed, engine.error().message);
   return show_card(session, **engine);
 }
 
 Exit reset(Session& session, const Options& options) {
-  if (owner(session, options) == Owner::daemon) return ask_daemon(session, "POST", "/v1/card/reset");
+  if (daemon_owns_card(session, options)) return owned(session);
   Result<std::unique_ptr<card::CardEngine>> engine = open_card(options);
   if (!engine) return session.fail(Exit::failed, engine.error().message);
   if (Result<void> done = (*engine)->reset(); !done) return session.fail(Exit::failed, done.error().message);
@@ -218,7 +213,7 @@ Exit reset(Session& session, const Options& options) {
 }
 
 Exit selftest(Session& session, const Options& options) {
-  if (owner(session, options) == Owner::daemon) return ask_daemon(session, "POST", "/v1/card/selftest");
+  if (daemon_owns_card(session, options)) return owned(session);
   Result<std::unique_ptr<card::CardEngine>> engine = open_card(options);
   if (!engine) return session.fail(Exit::failed, engine.error().message);
   const Result<void> tested = (*engine)->self_test();
@@ -229,7 +224,7 @@ Exit selftest(Session& session, const Options& options) {
 }
 
 Exit dump(Session& session, const Options& options) {
-  if (owner(session, options) == Owner::daemon) return ask_daemon(session, "GET", "/v1/card/dump");
+  if (daemon_owns_card(session, options)) return owned(session);
   Result<std::vector<RegisterValue>> registers = read_registers(card_options(options));
   if (!registers) return session.fail(Exit::failed, registers.error().message);
   Table table({{"REGISTER"}, {"OFFSET", Align::right}, {"VALUE", Align::right}});
@@ -244,9 +239,7 @@ Exit dump(Session& session, const Options& options) {
 }
 
 Exit accept(Session& session, const Options& options) {
-  if (owner(session, options) == Owner::daemon)
-    return session.fail(
-        Exit::refused, "linecryptd owns the card, and the acceptance suite ends every SA on it: stop linecryptd first");
+  if (daemon_owns_card(session, options)) return owned(session);
   Result<std::unique_ptr<card::CardEngine>> engine = open_card(options);
   if (!engine) return session.fail(Exit::failed, engine.error().message);
   // Before the work: a report that cannot be written should not be found out at its end.
