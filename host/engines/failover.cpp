@@ -98,7 +98,7 @@ Result<void> Failover::open(const EngineSetup& setup) {
     if (auto opened = secondary_->open(inner); !opened) return opened;
   }
   inner.slots = {primary_slots_.get(), primary_count_};
-  const auto opened = failed_test_.empty() ? primary_->open(inner) : Result<void>(Error{failed_test_});
+  auto opened = failed_test_.empty() ? primary_->open(inner) : Result<void>(Error{failed_test_});
   if (!opened && secondary_ == nullptr) return opened;
   // 2. The caller's slots show what becomes of its SAs.
   for (SaSlot& slot : setup_.slots) {

@@ -141,7 +141,7 @@ Result<void> Failover::install_at(Member& member, Place place, Lease lease, std:
 // 1. In the primary, if that is used and takes it. 2. In the secondary; with the same lease if no other engine saw it.
 Result<void> Failover::place_first(Member& member, Lease lease, std::uint64_t window_top) {
   const bool egress = member.direction == Direction::egress;
-  const auto fits = fits_primary(member);
+  auto fits = fits_primary(member);
   if (!fits && secondary_ == nullptr) return fits;
   if (!fits) pin(member, fits.error().message);
   // 1.

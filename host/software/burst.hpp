@@ -7,8 +7,8 @@
 #include <span>
 
 #include "host/software/aead/provider.hpp"
-#include "host/values/events.hpp"
 #include "host/software/work.hpp"
+#include "host/values/events.hpp"
 #include "linecrypt/packet.hpp"
 #include "linecrypt/sa_slot.hpp"
 

@@ -1,5 +1,5 @@
-// Which refusals are counted at the SA too (SaCounters), the same for every engine. What is not listed is counted by its
-// verdict only.
+// Which refusals are counted at the SA too (SaCounters), the same for every engine. What is not listed is counted by
+// its verdict only.
 #pragma once
 
 #include "linecrypt/counters.hpp"

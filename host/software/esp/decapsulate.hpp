@@ -3,8 +3,8 @@
 
 #include "host/software/aead/provider.hpp"
 #include "host/software/esp/context.hpp"
-#include "host/values/events.hpp"
 #include "host/software/work.hpp"
+#include "host/values/events.hpp"
 
 namespace linecrypt::software::esp {
 

@@ -1,7 +1,7 @@
 #include "host/software/macsec/protect.hpp"
 
-#include "host/values/lifetimes.hpp"
 #include "host/software/macsec/sa_context.hpp"
+#include "host/values/lifetimes.hpp"
 #include "host/values/numbers.hpp"
 
 namespace linecrypt::software::macsec {

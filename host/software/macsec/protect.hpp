@@ -3,9 +3,9 @@
 #pragma once
 
 #include "host/software/aead/provider.hpp"
-#include "host/values/events.hpp"
 #include "host/software/macsec/context.hpp"
 #include "host/software/work.hpp"
+#include "host/values/events.hpp"
 
 namespace linecrypt::software::macsec {
 

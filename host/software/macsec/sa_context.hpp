@@ -7,8 +7,8 @@
 #include <cstring>
 
 #include "host/software/macsec/context.hpp"
-#include "host/values/packet_number.hpp"
 #include "host/software/work.hpp"
+#include "host/values/packet_number.hpp"
 #include "linecrypt/macsec.hpp"
 #include "linecrypt/sa_slot.hpp"
 #include "linecrypt/wire/sectag.hpp"

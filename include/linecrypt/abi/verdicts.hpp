@@ -89,6 +89,7 @@ enum class VerdictCode : std::uint8_t {
 };
 
 constexpr std::uint32_t verdict_codes = 0
+// NOLINTNEXTLINE(bugprone-macro-parentheses): a term of a sum
 #define LINECRYPT_VERDICT_ONE(name, drop, text) +1
     LINECRYPT_VERDICTS(LINECRYPT_VERDICT_ONE)
 #undef LINECRYPT_VERDICT_ONE

@@ -28,8 +28,8 @@ struct EngineChoice {
   bool delaying;
   bool card = false;
 };
-// Every engine that can run here: both providers, the delaying engine over each, and the emulated card. `quick`: without the delaying
-// ones.
+// Every engine that can run here: both providers, the delaying engine over each, and the emulated card. `quick`:
+// without the delaying ones.
 std::vector<EngineChoice> engines(bool quick = false);
 
 struct Outcome {
