@@ -5,8 +5,6 @@
 #include <cstring>
 #include <string>
 
-#include "driver/card/engine/card_engine.hpp"
-
 namespace linecrypt::test {
 
 bool emulated_card_here() {
@@ -19,11 +17,16 @@ bool only_card() {
   return engines != nullptr && std::strcmp(engines, "card") == 0;
 }
 
-std::unique_ptr<Engine> make_emulated_card() {
+card::CardOptions emulated_card_options() {
   card::CardOptions options;
   options.xclbin = std::string(std::getenv("LINECRYPT_BITSTREAMS")) + "/linecrypt-emulated-both.xclbin";
   options.slab_bytes = 256U << 10U;
   options.slabs = 4;
+  return options;
+}
+
+std::unique_ptr<Engine> make_emulated_card() {
+  card::CardOptions options = emulated_card_options();
   // A card serves one session: a test with two engines takes two of the configured ones (four_cards.toml).
   auto made = card::make_card_engine(options);
   for (options.device = 1; !made && options.device < 4; ++options.device) {

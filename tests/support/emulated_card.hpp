@@ -6,12 +6,16 @@
 #include <cstdint>
 #include <memory>
 
+#include "driver/card/engine/card_engine.hpp"
 #include "linecrypt/engine.hpp"
 
 namespace linecrypt::test {
 
 [[nodiscard]] bool emulated_card_here();
 [[nodiscard]] bool only_card();
+
+// Of the card whose bitstream does both protocols.
+[[nodiscard]] card::CardOptions emulated_card_options();
 
 // Closed. The test fails if it cannot be had.
 [[nodiscard]] std::unique_ptr<Engine> make_emulated_card();

@@ -1,5 +1,6 @@
 // The card engine under a failover engine: what must never happen when the card is lost, stalls or lies under traffic,
 // by the judge of tests/host/engines. LINECRYPT_LONG=1 loses it twenty times as often.
+#include "tests/driver/card/card_health.hpp"
 #include "tests/driver/card/engine/rig.hpp"
 #include "tests/host/engines/failover_rig.hpp"
 #include "tests/support/long_form.hpp"
@@ -10,22 +11,6 @@ using namespace linecrypt::card_test;
 using engines::PrimaryUse;
 
 namespace {
-
-struct Health final : engines::EngineHealth {
-  [[nodiscard]] engines::EngineState state() const noexcept override {
-    switch (card->state()) {
-      case card::CardState::ready:
-        return engines::EngineState::ready;
-      case card::CardState::opening:
-        return engines::EngineState::recovering;
-      default:
-        return engines::EngineState::lost;
-    }
-  }
-  [[nodiscard]] std::string reason() const override { return card->snapshot().reason; }
-  void try_recover() override { card->start_recovery(); }
-  card::CardEngine* card = nullptr;
-};
 
 struct Bench {
   explicit Bench(std::uint64_t seed) {
@@ -105,7 +90,7 @@ struct Bench {
   }
 
   FakeCard card;
-  Health health;
+  CardHealth health;
   std::unique_ptr<FailoverRig> rig;
 };
 

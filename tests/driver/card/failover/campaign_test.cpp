@@ -9,8 +9,9 @@
 
 #include "driver/card/engine/card_engine.hpp"
 #include "driver/card/model/control.h"
-#include "tests/driver/card/engine/emulated.hpp"
+#include "tests/driver/card/card_health.hpp"
 #include "tests/host/engines/failover_rig.hpp"
+#include "tests/support/emulated_card.hpp"
 #include "tests/support/long_form.hpp"
 
 namespace linecrypt::card_test {
@@ -40,21 +41,6 @@ struct linecrypt_model_state model_state() {
   return state;
 }
 
-// The card's state in the words of the failover engine, as the gateway gives it.
-class Health final : public engines::EngineHealth {
- public:
-  explicit Health(card::CardEngine& card) : card_(card) {}
-  [[nodiscard]] engines::EngineState state() const noexcept override {
-    if (card_.state() == card::CardState::ready) return engines::EngineState::ready;
-    return card_.state() == card::CardState::opening ? engines::EngineState::recovering : engines::EngineState::lost;
-  }
-  [[nodiscard]] std::string reason() const override { return card_.snapshot().reason; }
-  void try_recover() override { card_.start_recovery(); }
-
- private:
-  card::CardEngine& card_;
-};
-
 struct Campaign {
   explicit Campaign(std::uint64_t seed) : rig(options(seed)) { rig.install_all(); }
 
@@ -65,13 +51,13 @@ struct Campaign {
     made.failover.jobs_per_queue = 1024;
     made.lease_size = 512;
     made.make_primary = [this](engines::EngineHealth*& its_health) {
-      card::CardOptions options = emulated_options();
+      card::CardOptions options = emulated_card_options();
       options.progress_timeout_ms = watchdog_ms;
       auto engine = card::make_card_engine(options);
       if (!engine) FAIL(engine.error().message);
       card = engine->get();
-      health = std::make_unique<Health>(*card);
-      its_health = health.get();
+      health.card = card;
+      its_health = &health;
       return std::unique_ptr<Engine>(std::move(engine).value());
     };
     return made;
@@ -99,7 +85,7 @@ struct Campaign {
   std::uint64_t delivered() { return rig.verdicts[Verdict::ok]; }
 
   SteadyClock::time_point begin = SteadyClock::now();
-  std::unique_ptr<Health> health;
+  CardHealth health;
   card::CardEngine* card = nullptr;
   FailoverRig rig;
 };
@@ -113,10 +99,8 @@ void mend(const std::string& fault) {
 }  // namespace
 
 TEST_CASE("The card fails at random moments under load: software goes on, nothing twice, nothing clear, and back") {
-  if (!emulated_card_here()) {
-    WARN("skipped: needs the emulated card (CTest test driver_card_failover)");
-    return;
-  }
+  INFO("by CTest, or by emulated_card/run with LINECRYPT_BITSTREAMS");
+  REQUIRE(emulated_card_here());
   const unsigned moments = long_form() ? 1000 : 24;
   const char* const seed_text = std::getenv("LINECRYPT_SEED");
   const std::uint64_t seed = seed_text == nullptr ? 20261123 : std::strtoull(seed_text, nullptr, 10);
