@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <functional>
 #include <type_traits>
 #include <utility>
 
 #include "host/control/live_sa.hpp"
+#include "host/values/clock.hpp"
 
 namespace linecrypt::control {
 namespace {
@@ -17,11 +17,6 @@ namespace {
 constexpr std::uint64_t second_ns = 1'000'000'000;
 // Marks are due at least once a second, and service() may come 10 ms late.
 constexpr std::uint64_t sweep_ns = 950'000'000;
-
-std::uint64_t system_now(void* /*self*/) {
-  return static_cast<std::uint64_t>(
-      std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count());
-}
 
 // The part of an add() that is done; undone in reverse unless kept.
 class Undo {
@@ -47,7 +42,7 @@ class Undo {
 struct SaControl::Impl {
   explicit Impl(const SaControlOptions& from)
       : options(from), slots(from.max_sas), spis(from.max_sas), live(from.max_sas) {
-    if (options.clock.now_ns == nullptr) options.clock = {nullptr, system_now};
+    if (options.clock.now_ns == nullptr) options.clock = system_clock();
     swept_ns = now();
   }
 

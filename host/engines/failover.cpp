@@ -3,23 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <memory>
 #include <utility>
 
 #include "host/engines/failover_engine.hpp"
+#include "host/values/clock.hpp"
+#include "host/values/sa_start.hpp"
 
 namespace linecrypt::engines {
 namespace {
 
-std::uint64_t system_now(void* /*self*/) {
-  return static_cast<std::uint64_t>(
-      std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count());
-}
-
-Direction direction_of(const Sa& sa) {
-  return std::visit([](const auto& one) { return one.direction; }, sa);
-}
 SaProtocol protocol_of(const Sa& sa) {
   return std::holds_alternative<EspSa>(sa) ? SaProtocol::esp : SaProtocol::macsec;
 }
@@ -87,7 +80,7 @@ Result<void> Failover::open(const EngineSetup& setup) {
     return Error{fmt::format("queues: asked {}, allowed 1 to {}", setup.queues, capabilities_.max_queues)};
   // 1. Slots of their own for both: each takes its array for itself, and only one of them has an SA.
   setup_ = setup;
-  if (setup_.clock.now_ns == nullptr) setup_.clock = {nullptr, system_now};
+  if (setup_.clock.now_ns == nullptr) setup_.clock = system_clock();
   const std::size_t count = setup.slots.size();
   primary_count_ = static_cast<std::uint32_t>(std::min<std::size_t>(count, primary_->capabilities().max_sas));
   primary_slots_ = std::make_unique<SaSlot[]>(primary_count_);

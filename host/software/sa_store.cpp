@@ -9,40 +9,12 @@
 #include "host/software/esp/context.hpp"
 #include "host/software/macsec/context.hpp"
 #include "host/values/numbers.hpp"
+#include "host/values/sa_start.hpp"
 
 namespace linecrypt::software {
 namespace {
 
 constexpr std::size_t context_alignment = 64;
-
-Direction direction_of(const Sa& sa) {
-  return std::visit([](const auto& one) { return one.direction; }, sa);
-}
-
-std::uint64_t last_number(const Sa& sa) {
-  const auto* esp = std::get_if<EspSa>(&sa);
-  const bool wide = esp != nullptr ? esp->esn : is_xpn(std::get<MacsecSa>(sa).secy.suite);
-  return wide ? number_last_64bit : number_last_32bit;
-}
-
-// Bits of the replay window in the slot. A MACsec SA has one only as its duplicate bitmap.
-std::uint32_t window_size(const Sa& sa) {
-  if (direction_of(sa) == Direction::egress) return 0;
-  if (const auto* esp = std::get_if<EspSa>(&sa)) return esp->replay_window;
-  return std::get<MacsecSa>(sa).secy.duplicate_bitmap;
-}
-
-Result<void> check_start(const Sa& sa, Lease lease, std::uint64_t window_top) {
-  if (direction_of(sa) == Direction::egress) {
-    if (lease.begin > lease.end)
-      return Error{fmt::format("lease: {} to {}, allowed: an end not below its begin", lease.begin, lease.end)};
-    if (lease.begin == 0 && lease.end != 0) return Error{"lease: begins at 0, allowed: numbers from 1"};
-    return {};
-  }
-  if (window_top > last_number(sa))
-    return Error{fmt::format("window_top: {}, allowed: at most {}", window_top, last_number(sa))};
-  return {};
-}
 
 EspSa without_key(const EspSa& sa) {
   EspSa copy = sa.duplicate();
@@ -231,15 +203,9 @@ Result<void> SaStore::update(SaId id, const SaUpdate& update) {
   return {};
 }
 
-// A lease that overlaps an earlier one would repeat nonces: refused here as well as by the authority.
 Result<void> SaStore::grant(SaSlot& slot, Installed& installed, Lease lease) {
-  if (slot.direction != Direction::egress) return Error{"GrantLease: allowed on egress SAs only"};
-  if (lease.begin >= lease.end || lease.begin == 0)
-    return Error{fmt::format("lease: {} to {}, allowed: numbers from 1, one at least", lease.begin, lease.end)};
-  if (lease.begin < installed.granted)
-    return Error{
-        fmt::format("lease: begins at {}, allowed: from {}, where the last one ended", lease.begin, installed.granted)};
-  if (!slot.mailbox.put(lease)) return Error{"lease: the one before is not taken yet; grant it again later"};
+  if (auto good = check_grant(slot, installed.granted, lease); !good) return good;
+  (void)slot.mailbox.put(lease);
   installed.granted = lease.end;
   return {};
 }

@@ -10,20 +10,13 @@
 #include <vector>
 
 #include "host/software/software_engine.hpp"
+#include "host/values/hex.hpp"
 #include "host/values/key_arena.hpp"
 
 namespace linecrypt::software {
 namespace {
 
 using Bytes = std::vector<std::uint8_t>;
-
-Bytes from_hex(std::string_view hex) {
-  const auto nibble = [](char c) { return static_cast<unsigned>(c <= '9' ? c - '0' : c - 'a' + 10); };
-  Bytes bytes;
-  for (std::size_t i = 0; i + 1 < hex.size(); i += 2)
-    bytes.push_back(static_cast<std::uint8_t>(nibble(hex[i]) << 4U | nibble(hex[i + 1])));
-  return bytes;
-}
 
 struct GcmAnswer {
   SelfTestFault fault;  // the fault that spoils this one

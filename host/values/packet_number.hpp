@@ -5,9 +5,16 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "linecrypt/macsec.hpp"
 #include "linecrypt/replay_window.hpp"
 
 namespace linecrypt {
+
+// The next PN at which pn_threshold is raised (802.1X-2020 9.8: a key server replaces a SAK from there on).
+[[nodiscard]] inline std::uint64_t pn_threshold_of(const MacsecSecY& secy) noexcept {
+  if (secy.pn_soft_limit != 0) return secy.pn_soft_limit;
+  return is_xpn(secy.suite) ? 0xc000000000000000U : 0xc0000000U;
+}
 
 // What one receive SA knows of numbers. The next PN of the standard is `highest` + 1; it is not stored, so that the
 // last number of a space cannot wrap it.

@@ -40,20 +40,6 @@ abi::CardMode mode_of(const std::string& word) {
   return abi::CardMode::none;
 }
 
-const char* text_of(abi::CardMode mode) {
-  switch (mode) {
-    case abi::CardMode::esp:
-      return "esp";
-    case abi::CardMode::macsec:
-      return "macsec";
-    case abi::CardMode::both:
-      return "both";
-    case abi::CardMode::none:
-      break;
-  }
-  return "none";
-}
-
 card::CardOptions card_options(const Options& options) {
   card::CardOptions made;
   made.bdf = options.bdf;
@@ -118,7 +104,7 @@ Json snapshot_json(const card::CardSnapshot& s) {
           {"address", s.bdf},
           {"bitstream_uuid", s.xclbin_uuid},
           {"abi", fmt::format("{}.{}", s.abi_version >> 16U, s.abi_version & 0xffffU)},
-          {"mode", text_of(s.mode)},
+          {"mode", card::name(s.mode)},
           {"sas", s.sa_count},
           {"emulated", s.emulated},
           {"note", s.note},
@@ -190,14 +176,8 @@ Exit owned(const Session& session) {
                       "`linecryptctl status` tells of the card meanwhile, `linecryptctl selftest --daemon` tests it");
 }
 
-Exit status(Session& session, const Options& options) {
-  if (daemon_owns_card(session, options)) return owned(session);
-  Result<std::unique_ptr<card::CardEngine>> engine = open_card(options);
-  if (!engine) return session.fail(Exit::failed, engine.error().message);
-  return show_card(session, **engine);
-}
-
-Exit load(Session& session, const Options& options) {
+// status and load: opening a card checks its bitstream and loads it where another or none runs.
+Exit open_and_show(Session& session, const Options& options) {
   if (daemon_owns_card(session, options)) return owned(session);
   Result<std::unique_ptr<card::CardEngine>> engine = open_card(options);
   if (!engine) return session.fail(Exit::failed, engine.error().message);
@@ -293,8 +273,9 @@ void add_card(CLI::App& app, Session& session) {
   auto options = std::make_shared<Options>();
   add_command(*group, session, "list", "the cards on the PCI bus and why one cannot be used",
               [&session] { return list(session); });
-  add_card_command(*group, session, options, "status", "state and health of a card", status);
-  add_card_command(*group, session, options, "load", "checks a bitstream and its manifest, and loads it", load);
+  add_card_command(*group, session, options, "status", "state and health of a card", open_and_show);
+  add_card_command(*group, session, options, "load", "checks a bitstream and its manifest, and loads it",
+                   open_and_show);
   add_card_command(*group, session, options, "reset", "halts the card and sweeps every table", reset);
   add_card_command(*group, session, options, "selftest", "known answers through the card", selftest);
   add_card_command(*group, session, options, "dump", "registers of the card, for a fault report (no keys)", dump);

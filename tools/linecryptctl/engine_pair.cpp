@@ -6,18 +6,14 @@
 #include <chrono>
 #include <span>
 
+#include "host/values/clock.hpp"
+
 namespace linecrypt::ctl {
 
 namespace {
 
 constexpr std::uint32_t room = 128;  // before and behind a frame, for every header there is
 constexpr std::chrono::seconds patience{10};
-
-std::uint64_t now_ns() {
-  return static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
-          .count());
-}
 
 }  // namespace
 
@@ -32,7 +28,7 @@ Result<std::unique_ptr<OpenEngine>> OpenEngine::open(Engine& engine, std::uint32
   std::unique_ptr<OpenEngine> opened(new OpenEngine(engine, slots));
   EngineSetup setup;
   setup.slots = {opened->slots_.get(), slots};
-  setup.clock = {nullptr, [](void*) { return now_ns(); }};
+  setup.clock = system_clock();
   if (Result<void> done = engine.open(setup); !done) return done.error();
   return opened;
 }

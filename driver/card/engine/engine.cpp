@@ -5,9 +5,9 @@
 
 #include <algorithm>
 #include <bit>
-#include <chrono>
 
 #include "driver/card/records/capabilities.hpp"
+#include "host/values/clock.hpp"
 
 namespace linecrypt::card {
 namespace {
@@ -15,10 +15,6 @@ namespace {
 constexpr std::uint32_t queues_largest = 64;
 constexpr EventKind all_kinds[] = {EventKind::lease_low,     EventKind::lease_exhausted, EventKind::soft_lifetime,
                                    EventKind::hard_lifetime, EventKind::pn_threshold,    EventKind::number_exhausted};
-
-std::uint64_t monotonic(void* /*self*/) {
-  return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
-}
 
 Result<void> check_options(const CardOptions& options) {
   constexpr std::uint32_t smallest = 64U << 10U;
@@ -51,7 +47,7 @@ const char* name(CardState state) noexcept {
 
 LookAsideEngine::LookAsideEngine(CardOptions options, OpenPort open_port)
     : options_(std::move(options)), open_port_(std::move(open_port)), clock_(options_.clock) {
-  if (clock_.now_ns == nullptr) clock_ = {nullptr, monotonic};
+  if (clock_.now_ns == nullptr) clock_ = system_clock();
 }
 
 LookAsideEngine::~LookAsideEngine() {

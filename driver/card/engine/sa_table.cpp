@@ -6,6 +6,8 @@
 #include <memory>
 
 #include "host/values/numbers.hpp"
+#include "host/values/packet_number.hpp"
+#include "host/values/sa_start.hpp"
 #include "linecrypt/wire/esp.hpp"
 #include "linecrypt/wire/ipv4.hpp"
 #include "linecrypt/wire/ipv6.hpp"
@@ -14,44 +16,15 @@
 namespace linecrypt::card {
 namespace {
 
-// 802.1X-2020 9.8: a key server replaces a SAK from here on.
-constexpr std::uint64_t pn_soft_limit_default = 0xc0000000U;
-constexpr std::uint64_t pn_soft_limit_default_xpn = 0xc000000000000000U;
 constexpr std::uint32_t esp_front = wire::esp_header_size + 8;                   // and the IV (RFC 4106 3.1)
 constexpr std::uint32_t esp_behind = 3 + wire::esp_trailer_size + esp_icv_size;  // and the most padding
 
-Direction direction_of(const Sa& sa) {
-  return std::visit([](const auto& one) { return one.direction; }, sa);
-}
 abi::Block block_of_sa(const Sa& sa) {
   return std::visit([](const auto& one) { return block_of(one); }, sa);
 }
 Sa duplicate(const Sa& sa) {
   return std::visit([](const auto& one) { return Sa(one.duplicate()); }, sa);
 }
-bool is_wide(const Sa& sa) {
-  const auto* esp = std::get_if<EspSa>(&sa);
-  return esp != nullptr ? esp->esn : is_xpn(std::get<MacsecSa>(sa).secy.suite);
-}
-// Bits of the replay window in the slot. A MACsec SA has one only as its duplicate bitmap.
-std::uint32_t window_size(const Sa& sa) {
-  if (direction_of(sa) == Direction::egress) return 0;
-  if (const auto* esp = std::get_if<EspSa>(&sa)) return esp->replay_window;
-  return std::get<MacsecSa>(sa).secy.duplicate_bitmap;
-}
-
-Result<void> check_start(const Sa& sa, Lease lease, std::uint64_t window_top) {
-  if (direction_of(sa) == Direction::egress) {
-    if (lease.begin > lease.end)
-      return Error{fmt::format("lease: {} to {}, allowed: an end not below its begin", lease.begin, lease.end)};
-    if (lease.begin == 0 && lease.end != 0) return Error{"lease: begins at 0, allowed: numbers from 1"};
-    return {};
-  }
-  const std::uint64_t last = is_wide(sa) ? number_last_64bit : number_last_32bit;
-  if (window_top > last) return Error{fmt::format("window_top: {}, allowed: at most {}", window_top, last)};
-  return {};
-}
-
 // What only frames of this SA would break (IEEE 802.1AE-2018 9.5, 9.9), as the software engine refuses it.
 Result<void> check_sci(const Sa& sa) {
   const auto* macsec = std::get_if<MacsecSa>(&sa);
@@ -92,9 +65,7 @@ void fill(SaPlan& plan, const MacsecSa& sa) {
   plan.replay_protect = secy.replay_protect;
   plan.replay_window = secy.replay_window;
   plan.lowest_pn.store(sa.lowest_pn, std::memory_order_relaxed);
-  plan.pn_soft_limit = secy.pn_soft_limit != 0 ? secy.pn_soft_limit
-                       : plan.xpn              ? pn_soft_limit_default_xpn
-                                               : pn_soft_limit_default;
+  plan.pn_soft_limit = pn_threshold_of(secy);
   plan.threshold_reported = false;
 }
 
@@ -310,16 +281,10 @@ Result<void> SaTable::update(SaId id, const SaUpdate& update) {
   return {};
 }
 
-// A lease that overlaps an earlier one would repeat nonces: refused here as well as by the authority. The mailbox holds
-// it as the card does: the transfer thread takes it when the card's numbers show that the card has.
+// The mailbox holds the lease as the card does: the transfer thread takes it when the card's numbers show that the card
+// has.
 Result<void> SaTable::grant(SaSlot& slot, Installed& installed, SaPlan& plan, Lease lease) {
-  if (slot.direction != Direction::egress) return Error{"GrantLease: allowed on egress SAs only"};
-  if (lease.begin >= lease.end || lease.begin == 0)
-    return Error{fmt::format("lease: {} to {}, allowed: numbers from 1, one at least", lease.begin, lease.end)};
-  if (lease.begin < installed.granted)
-    return Error{
-        fmt::format("lease: begins at {}, allowed: from {}, where the last one ended", lease.begin, installed.granted)};
-  if (slot.mailbox.full()) return Error{"lease: the one before is not taken yet; grant it again later"};
+  if (auto good = check_grant(slot, installed.granted, lease); !good) return good;
   // A lease is spent once its entry may be in the ring, whatever comes of it.
   installed.granted = lease.end;
   const abi::Command command =

@@ -9,19 +9,12 @@
 
 #include "driver/card/engine/engine.hpp"
 #include "driver/card/engine/known_answers.hpp"
+#include "host/values/hex.hpp"
 
 namespace linecrypt::card {
 namespace {
 
 using Bytes = std::vector<std::uint8_t>;
-
-Bytes from_hex(std::string_view hex) {
-  const auto nibble = [](char c) { return static_cast<unsigned>(c <= '9' ? c - '0' : c - 'a' + 10); };
-  Bytes bytes;
-  for (std::size_t i = 0; i + 1 < hex.size(); i += 2)
-    bytes.push_back(static_cast<std::uint8_t>(nibble(hex[i]) << 4U | nibble(hex[i + 1])));
-  return bytes;
-}
 
 Bytes key_of(std::uint32_t size) {
   Bytes key = from_hex(answer_key);

@@ -4,16 +4,13 @@
 #include <cstring>
 
 #include "driver/card/records/key_expansion.hpp"
+#include "host/values/packet_number.hpp"
 #include "linecrypt/wire/endian.hpp"
 #include "linecrypt/wire/ipv6.hpp"
 #include "linecrypt/wire/sectag.hpp"
 
 namespace linecrypt::card {
 namespace {
-
-// 802.1X-2020 9.8: a key server replaces a SAK from here on.
-constexpr std::uint64_t pn_soft_limit_default = 0xc0000000U;
-constexpr std::uint64_t pn_soft_limit_default_xpn = 0xc000000000000000U;
 
 abi::Command command(abi::CommandOp op, abi::Block block, SaId id) noexcept {
   abi::Command out{};
@@ -214,10 +211,7 @@ CommandList install_commands(SaId id, const MacsecSa& sa, Lease lease, std::uint
   // 3.
   abi::NumberEntry numbers = number_entry(egress, xpn, lease, window_top, ceiling);
   if (!egress) numbers.lowest = window_top == 0 ? sa.lowest_pn : std::max(sa.lowest_pn, window_top + 1);
-  if (egress) {
-    const std::uint64_t default_limit = xpn ? pn_soft_limit_default_xpn : pn_soft_limit_default;
-    numbers.soft_limit = sa.secy.pn_soft_limit != 0 ? sa.secy.pn_soft_limit : default_limit;
-  }
+  if (egress) numbers.soft_limit = pn_threshold_of(sa.secy);
   load(list, block, id, abi::Table::number, numbers);
   load(list, block, id, abi::Table::number, abi::LifetimeEntry{}, 1);
   finish(list, block, id);

@@ -5,13 +5,10 @@
 #include <new>
 
 #include "host/software/macsec/sa_context.hpp"
+#include "host/values/packet_number.hpp"
 
 namespace linecrypt::software::macsec {
 namespace {
-
-// 802.1X-2020 9.8: a key server replaces a SAK from here on.
-constexpr std::uint64_t pn_soft_limit_default = 0xc0000000U;
-constexpr std::uint64_t pn_soft_limit_default_xpn = 0xc000000000000000U;
 
 void fill_iv_base(const MacsecSa& sa, Context& context) noexcept {
   std::uint8_t* const base = context.iv_base.data();
@@ -54,9 +51,7 @@ Result<void> make_context(const MacsecSa& sa, void* memory) {
   context->source_is_sci = secy.sci_encoding == SciEncoding::end_station || secy.sci_encoding == SciEncoding::scb;
   context->replay_protect = secy.replay_protect;
   context->validate = secy.validate;
-  context->pn_soft_limit = secy.pn_soft_limit != 0 ? secy.pn_soft_limit
-                           : context->xpn          ? pn_soft_limit_default_xpn
-                                                   : pn_soft_limit_default;
+  context->pn_soft_limit = pn_threshold_of(secy);
   context->lowest_pn.store(sa.lowest_pn, std::memory_order_relaxed);
   return {};
 }
