@@ -10,6 +10,7 @@
 #include "firmware_hls/tables/loaded.hpp"
 #include "firmware_hls/tables/meta.hpp"
 #include "firmware_hls/tables/mirror.hpp"
+#include "firmware_hls/tables/number_commands.hpp"
 #include "firmware_hls/tables/stats.hpp"
 
 namespace linecrypt {
@@ -169,9 +170,7 @@ class Commit {
   bool configure(ConfigWord& config) {
     if (!limits_.configure(config)) return false;
     const bool commit = config.op == abi::CommandOp::commit;
-    const bool touches = config.op == abi::CommandOp::grant || config.op == abi::CommandOp::expire ||
-                         (config.op == abi::CommandOp::read && config.table == abi::Table::none);
-    if (!commit && !touches) return true;
+    if (!commit && !touches_numbers(config)) return true;
     if (commit) {
       const IngressNumbers none = {};
       numbers_.write(config.index,
@@ -181,21 +180,14 @@ class Commit {
     if (config.generation == 0 || limits_.generation(config.index) != config.generation) return false;
     IngressNumbers numbers = numbers_.read(config.index);
     bool good = true;
-    u8 payload[abi::word_bytes];
-    to_bytes(config.payload, payload);
     if (config.op == abi::CommandOp::grant) {
+      u8 payload[abi::word_bytes];
+      to_bytes(config.payload, payload);
       good = raise(numbers, little64(payload), little64(payload + 8));
     } else if (config.op == abi::CommandOp::expire) {
-      numbers.life.expired = true;
-      numbers.life.hard_reported = true;
+      expire(numbers.life);
     } else {
-      for (u32 i = 0; i < abi::word_bytes; ++i) payload[i] = 0;
-      put_little64(payload, numbers.top);
-      put_little64(payload + 8, numbers.ceiling);
-      put_little64(payload + 16, numbers.life.packets);
-      put_little64(payload + 24, numbers.life.bytes);
-      put_little64(payload + 32, numbers.life.expired ? 1U : 0U);
-      config.payload = from_bytes<512>(payload);
+      config.payload = state_word(numbers.top, numbers.ceiling, numbers.life, false);
     }
     numbers_.write(config.index, numbers);
     return good;

@@ -5,6 +5,7 @@
 #include "firmware_hls/tables/forwarded.hpp"
 #include "firmware_hls/tables/loaded.hpp"
 #include "firmware_hls/tables/meta.hpp"
+#include "firmware_hls/tables/number_commands.hpp"
 #include "firmware_hls/tables/numbers.hpp"
 
 namespace linecrypt {
@@ -82,9 +83,7 @@ class Sequence {
   bool configure(ConfigWord& config) {
     if (!limits_.configure(config)) return false;
     const bool commit = config.op == abi::CommandOp::commit;
-    const bool touches = config.op == abi::CommandOp::grant || config.op == abi::CommandOp::expire ||
-                         (config.op == abi::CommandOp::read && config.table == abi::Table::none);
-    if (!commit && !touches) return true;
+    if (!commit && !touches_numbers(config)) return true;
     if (commit) {
       const EgressNumbers none = {};
       numbers_.write(config.index,
@@ -94,21 +93,14 @@ class Sequence {
     if (config.generation == 0 || limits_.generation(config.index) != config.generation) return false;
     EgressNumbers numbers = numbers_.read(config.index);
     bool good = true;
-    u8 payload[abi::word_bytes];
-    to_bytes(config.payload, payload);
-    if (config.op == abi::CommandOp::grant) good = grant(numbers, little64(payload), little64(payload + 8));
-    if (config.op == abi::CommandOp::expire) {
-      numbers.life.expired = true;
-      numbers.life.hard_reported = true;
-    }
-    if (config.op == abi::CommandOp::read) {
-      for (u32 i = 0; i < abi::word_bytes; ++i) payload[i] = 0;
-      put_little64(payload, numbers.next);
-      put_little64(payload + 8, numbers.end);
-      put_little64(payload + 16, numbers.life.packets);
-      put_little64(payload + 24, numbers.life.bytes);
-      put_little64(payload + 32, (numbers.life.expired ? 1U : 0U) | (numbers.waiting ? 2U : 0U));
-      config.payload = from_bytes<512>(payload);
+    if (config.op == abi::CommandOp::grant) {
+      u8 payload[abi::word_bytes];
+      to_bytes(config.payload, payload);
+      good = grant(numbers, little64(payload), little64(payload + 8));
+    } else if (config.op == abi::CommandOp::expire) {
+      expire(numbers.life);
+    } else {
+      config.payload = state_word(numbers.next, numbers.end, numbers.life, numbers.waiting);
     }
     numbers_.write(config.index, numbers);
     return good;
