@@ -28,17 +28,24 @@ def make_file(path, size):
     return digest.hexdigest()
 
 
+def received(lab, host):
+    return load.netdev(lab, host, "wan0")["rx"]["packets"]
+
+
 def capture(lab, host):
-    """tcpdump at the receiving end of the circuit: what arrived, before anything else sees it. Its buffer holds the whole load."""
+    """tcpdump at the receiving end of the circuit: what arrived, before anything else sees it. Its buffer holds the whole load.
+    Returns it and the netdev's count at its start."""
     program = lab.start(host, f"{host}/capture", "tcpdump", "-i", "wan0", "-Q", "in", "-s", "0", "-B", "262144", "-U", "-Z", "root",
                         "-w", lab.path(f"{host}/circuit.pcap"))
     program.wait_for("listening on")
-    return program
+    return program, received(lab, host)
 
 
-def stop_capture(program):
-    """Ends tcpdump; an incomplete capture proves nothing."""
-    time.sleep(0.3)
+def stop_capture(lab, host, program, before):
+    """Ends tcpdump; an incomplete capture proves nothing. The kernel hands frames over in blocks, a last half-full one late."""
+    due = received(lab, host) - before
+    path = lab.path(f"{host}/circuit.pcap")
+    wait_until(lambda: sum(1 for _ in proof.frames(path)) >= due, 20, f"{path}: {due} frames in the capture")
     program.stop(signal.SIGINT)
     dropped = re.search(r"(\d+) packets dropped by kernel", program.log())
     if not dropped or int(dropped.group(1)) != 0:
@@ -155,7 +162,7 @@ def run(lab, programs, size, size_text, options):
         gateway.start()
     for gateway in pair.values():
         gateway.wait_ready()
-    captures = [capture(lab, host) for host in ("gw-a", "gw-b")]
+    captures = {host: capture(lab, host) for host in ("gw-a", "gw-b")}
     http = lab.start("site-b", "site-b/http", "/usr/bin/python3", "-u", "-m", "http.server", str(HTTP_PORT), "--directory", lab.path("site-b"))
     http.wait_for("Serving HTTP")
     iperf = lab.start("site-b", "site-b/iperf3", "iperf3", "-s", "--forceflush")
@@ -167,8 +174,8 @@ def run(lab, programs, size, size_text, options):
     rtt4, rtt6 = ping(lab, "site-a", "10.2.0.2"), ping(lab, "site-a", "fd02::2")
     tcp = load.tcp_mbps(lab, seconds=1)
     mbps = download(lab, size_text, digest)
-    for program in captures:
-        stop_capture(program)
+    for host, (program, before) in captures.items():
+        stop_capture(lab, host, program, before)
 
     progress("[6/7] proof: the captures, taken apart by OpenSSL and tshark")
     lines = prove(lab, keys, size)

@@ -32,6 +32,8 @@ constexpr std::uint32_t spin_loops = 32;
 constexpr std::uint64_t sleep_shortest_ns = 50'000;
 constexpr std::uint32_t sleep_doublings = 4;  // 50 us ... 800 us
 constexpr std::uint64_t sleep_longest_ns = 1'000'000;
+// While jobs are inside an engine: about as long as a card takes for a batch. Its transfer threads need processors, too.
+constexpr std::uint64_t in_flight_sleep_ns = 20'000;
 constexpr int wait_ms = 10;
 constexpr unsigned long timer_slack_ns = 1'000;
 constexpr int worker_nice = -10;
@@ -127,7 +129,11 @@ void PollThread::loop() {
       continue;
     }
     ++idle_loops;
-    if (settings_.always || pipeline_.in_flight() != 0) continue;
+    if (settings_.always) continue;
+    if (pipeline_.in_flight() != 0) {
+      if (idle_loops > spin_loops) sleep_ns(in_flight_sleep_ns);
+      continue;
+    }
     const bool waits = all_waitable_ && idle_loops > spin_loops + sleep_doublings;
     rest(idle_loops);
     // A timeout without a frame does not start the whole ladder again.
