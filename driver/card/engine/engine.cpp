@@ -1,7 +1,6 @@
 #include "driver/card/engine/engine.hpp"
 
 #include <fmt/format.h>
-#include <sys/random.h>
 
 #include <algorithm>
 #include <bit>
@@ -66,14 +65,7 @@ Patience LookAsideEngine::opening_patience() const noexcept {
 }
 
 std::uint32_t LookAsideEngine::new_epoch() const {
-  std::uint32_t epoch = 0;
-  while (epoch == 0 || epoch == abi::lost_value) {
-    if (options_.epoch.next != nullptr)
-      epoch = options_.epoch.next(options_.epoch.self);
-    else if (getrandom(&epoch, sizeof epoch, 0) != sizeof epoch)
-      epoch = static_cast<std::uint32_t>(clock_.now_ns(clock_.self) * 2654435761U) | 1U;
-  }
-  return epoch;
+  return random_epoch(options_.epoch, clock_);
 }
 
 void LookAsideEngine::note_failure(const Error& error) {
@@ -95,6 +87,10 @@ Result<void> LookAsideEngine::connect() {
   }
   auto facts = read_facts(*port_, options_.mode);
   if (!facts) return facts.error();
+  if ((facts->features & abi::feature::inline_ports) != 0)
+    return Error{
+        "card: its bitstream works between the card's own ports (bump-in-the-wire), found: wiring bump-in-the-wire; "
+        "allowed: look-aside (driver/card/inline drives the other)"};
   if (facts_.sa_count != 0 && (facts->mode != facts_.mode || facts->sa_count != facts_.sa_count))
     return Error{fmt::format("card: it came back as mode {} with room for {} SAs, before: mode {}, {} SAs; start again",
                              name(facts->mode), facts->sa_count, name(facts_.mode), facts_.sa_count)};

@@ -1,6 +1,7 @@
 #include "driver/card/engine/session.hpp"
 
 #include <fmt/format.h>
+#include <sys/random.h>
 
 #include <chrono>
 #include <thread>
@@ -39,12 +40,23 @@ Result<void> command(CardPort& port, abi::CardCommand command, Patience patience
   return wait(port, abi::reg::command, patience, what, [](std::uint32_t value) { return value == 0; });
 }
 
+}  // namespace
+
 void write64(CardPort& port, std::uint32_t offset, std::uint64_t value) {
   port.write_register(offset, static_cast<std::uint32_t>(value));
   port.write_register(offset + 4, static_cast<std::uint32_t>(value >> 32U));
 }
 
-}  // namespace
+std::uint32_t random_epoch(const EpochSource& source, const Clock& clock) {
+  std::uint32_t epoch = 0;
+  while (epoch == 0 || epoch == abi::lost_value) {
+    if (source.next != nullptr)
+      epoch = source.next(source.self);
+    else if (getrandom(&epoch, sizeof epoch, 0) != sizeof epoch)
+      epoch = static_cast<std::uint32_t>(clock.now_ns(clock.self) * 2654435761U) | 1U;
+  }
+  return epoch;
+}
 
 // 1. The control kernel runs from here on: its ro registers are its own to write.
 // 2. Ours, and of our major version; both are named.
@@ -89,7 +101,7 @@ Result<CardFacts> read_facts(CardPort& port, abi::CardMode wanted) {
 }
 
 Result<void> reset_card(CardPort& port, Patience patience) {
-  if (auto done = command(port, abi::CardCommand::halt, patience, "halt"); !done) return done;
+  if (auto done = halt_card(port, patience); !done) return done;
   port.write_register(abi::reg::epoch, 0);
   if (auto done = command(port, abi::CardCommand::reset, patience, "reset"); !done) return done;
   return wait(port, abi::reg::status, patience, "the sweep behind the reset", [](std::uint32_t value) {
@@ -97,26 +109,37 @@ Result<void> reset_card(CardPort& port, Patience patience) {
   });
 }
 
-Result<void> enable_card(CardPort& port, std::uint32_t epoch, const CommandRing& commands, const Lanes& lanes,
-                         Patience patience) {
-  // 1. Where everything is. Heads and tails are zero since the reset.
+void place_command_rings(CardPort& port, const CommandRing& commands) {
   write64(port, abi::reg::command_ring, commands.command_address());
   port.write_register(abi::reg::command_size, CommandRing::entries);
   write64(port, abi::reg::response_ring, commands.response_address());
   port.write_register(abi::reg::response_size, CommandRing::response_entries);
-  for (std::uint32_t d = 0; d < abi::directions; ++d) {
-    write64(port, abi::reg::work_ring + d * abi::reg::work_stride, lanes[d]->ring_address());
-    port.write_register(abi::reg::work_size + d * abi::reg::work_stride, Lane::ring_entries);
-  }
-  // 2. The session. A card that another process drives would not keep it.
+}
+
+Result<void> halt_card(CardPort& port, Patience patience) {
+  return command(port, abi::CardCommand::halt, patience, "halt");
+}
+
+// A card that another process drives would not keep the epoch.
+Result<void> begin_session(CardPort& port, std::uint32_t epoch, Patience patience) {
   port.write_register(abi::reg::epoch, epoch);
   if (const std::uint32_t read = port.read_register(abi::reg::epoch); read != epoch)
     return read == abi::lost_value ? gone() : Error{fmt::format("card: register EPOCH does not keep what is written")};
   if (auto done = command(port, abi::CardCommand::enable, patience, "enable"); !done) return done;
-  if (auto on = wait(port, abi::reg::status, patience, "enable",
-                     [](std::uint32_t value) { return (value & abi::status::enabled) != 0; });
-      !on)
-    return on;
+  return wait(port, abi::reg::status, patience, "enable",
+              [](std::uint32_t value) { return (value & abi::status::enabled) != 0; });
+}
+
+Result<void> enable_card(CardPort& port, std::uint32_t epoch, const CommandRing& commands, const Lanes& lanes,
+                         Patience patience) {
+  // 1. Where everything is. Heads and tails are zero since the reset.
+  place_command_rings(port, commands);
+  for (std::uint32_t d = 0; d < abi::directions; ++d) {
+    write64(port, abi::reg::work_ring + d * abi::reg::work_stride, lanes[d]->ring_address());
+    port.write_register(abi::reg::work_size + d * abi::reg::work_stride, Lane::ring_entries);
+  }
+  // 2. The session.
+  if (auto begun = begin_session(port, epoch, patience); !begun) return begun;
   for (const std::uint32_t offset : {abi::reg::command_head, abi::reg::response_tail, abi::reg::work_head,
                                      abi::reg::work_head + abi::reg::work_stride})
     if (const std::uint32_t value = port.read_register(offset); value != 0)

@@ -29,6 +29,15 @@ Result<CardFacts> read_facts(CardPort& port, abi::CardMode wanted);
 // Stops the card and sweeps every table and ring; returns once the card has confirmed it.
 Result<void> reset_card(CardPort& port, Patience patience);
 
+// The pieces of it, for a card whose work does not come by lanes. Begins: epoch and enable; the rings were placed.
+void write64(CardPort& port, std::uint32_t offset, std::uint64_t value);
+void place_command_rings(CardPort& port, const CommandRing& commands);
+Result<void> begin_session(CardPort& port, std::uint32_t epoch, Patience patience);
+// Takes no more work; what is inside is finished. begin_session() with the same epoch goes on.
+Result<void> halt_card(CardPort& port, Patience patience);
+// 32 random bits that name a session.
+[[nodiscard]] std::uint32_t random_epoch(const EpochSource& source, const Clock& clock);
+
 // Registers, epoch, enable. The card was reset.
 Result<void> enable_card(CardPort& port, std::uint32_t epoch, const CommandRing& commands, const Lanes& lanes,
                          Patience patience);

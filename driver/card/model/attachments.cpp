@@ -1,4 +1,5 @@
-// The kinds of attachment: a TAP interface of our own, an interface that exists (AF_PACKET), and capture files.
+// The kinds of attachment: a TAP interface of our own, an interface that exists (AF_PACKET), capture files, and a
+// socket for programs that may not make interfaces.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <fmt/core.h>
@@ -9,6 +10,7 @@
 #include <pcap/pcap.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -198,6 +200,55 @@ class Capture : public Attachment {
   pcap_dumper_t* write_ = nullptr;
 };
 
+// A socket of frames (SOCK_SEQPACKET): whoever connects has the wire's other end, until it closes; then the next. While
+// nobody does, frames that leave are lost, as on a port without a cable.
+class Socket : public Attachment {
+ public:
+  Socket(Descriptor listener, std::string path) : listener_(std::move(listener)), path_(std::move(path)) {}
+  ~Socket() override {
+    hang_up();
+    unlink(path_.c_str());
+  }
+  Socket(const Socket&) = delete;
+  Socket& operator=(const Socket&) = delete;
+
+  static Result<std::unique_ptr<Attachment>> open(const PortConfiguration& port) {
+    Descriptor file(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    port.name.copy(address.sun_path, sizeof address.sun_path - 1);
+    unlink(address.sun_path);  // of a process that is gone
+    if (file.get() < 0 || bind(file.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0 ||
+        listen(file.get(), 1) < 0)
+      return failed(port, "making the socket");
+    return std::unique_ptr<Attachment>(new Socket(std::move(file), port.name));
+  }
+  [[nodiscard]] int descriptor() const override { return peer_ >= 0 ? peer_ : listener_.get(); }
+  std::uint32_t receive(std::span<unsigned char> room) override {
+    if (!answer()) return 0;
+    const ssize_t got = recv(peer_, room.data(), room.size(), MSG_TRUNC);
+    if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) hang_up();
+    return got > 0 && got <= static_cast<ssize_t>(room.size()) ? static_cast<std::uint32_t>(got) : 0;
+  }
+  bool transmit(std::span<const unsigned char> frame, std::uint64_t /*now*/) override {
+    return answer() && send(peer_, frame.data(), frame.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(frame.size());
+  }
+
+ private:
+  bool answer() {
+    if (peer_ < 0) peer_ = accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    return peer_ >= 0;
+  }
+  void hang_up() {
+    if (peer_ >= 0) close(peer_);
+    peer_ = -1;
+  }
+
+  Descriptor listener_;
+  int peer_ = -1;
+  std::string path_;
+};
+
 }  // namespace
 
 Result<std::unique_ptr<Attachment>> attach(const PortConfiguration& port) {
@@ -208,6 +259,8 @@ Result<std::unique_ptr<Attachment>> attach(const PortConfiguration& port) {
       return Packet::open(port);
     case PortConfiguration::Kind::pcap:
       return Capture::open(port);
+    case PortConfiguration::Kind::socket:
+      return Socket::open(port);
   }
   return Error{"unknown kind of port"};
 }

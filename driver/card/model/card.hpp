@@ -78,6 +78,7 @@ class Card {
   void hold();
   void release();
   std::uint64_t step(std::uint64_t cycles);
+  void plug(std::uint32_t port, bool in);
   linecrypt_model_state state();
   std::string last_refusal();
   std::uint64_t find(std::span<const unsigned char> bytes);

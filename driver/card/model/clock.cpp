@@ -167,6 +167,12 @@ std::uint64_t Card::step(std::uint64_t cycles) {
   return done;
 }
 
+void Card::plug(std::uint32_t port, bool in) {
+  Guard guard = enter();
+  ports_.plug(port, in);
+  wake();
+}
+
 // --- faults ---
 
 void Card::plan(const Fault& fault) {

@@ -15,6 +15,8 @@
 namespace linecrypt::card_model {
 namespace {
 
+constexpr std::size_t socket_path_most = 107;  // sockaddr_un
+
 // Reads one table strictly. The first problem of the whole file sticks; later reads then leave the defaults.
 class Table {
  public:
@@ -49,6 +51,14 @@ class Table {
     const auto value = node->value_exact<std::string>();
     if (!value || value->size() > longest)
       return note(*node, fmt::format("'{}' must be a text of at most {} characters", name, longest));
+    into = *value;
+  }
+
+  void truth(std::string_view name, bool& into) {
+    const toml::node* node = table_.get(name);
+    if (node == nullptr) return;
+    const auto value = node->value_exact<bool>();
+    if (!value) return note(*node, fmt::format("'{}' must be true or false", name));
     into = *value;
   }
 
@@ -106,10 +116,11 @@ void read_pci(Table table, PciIdentity& pci) {
 
 PortConfiguration read_port(Table table) {
   PortConfiguration port;
-  table.only({"index", "attach"});
+  table.only({"index", "attach", "plugged"});
   table.number("index", port.index, ports_most - 1);
   std::string attach;
   table.text("attach", attach, 4096);
+  table.truth("plugged", port.plugged);
   const auto colon = attach.find(':');
   const std::string kind = attach.substr(0, colon);
   port.name = colon == std::string::npos ? "" : attach.substr(colon + 1);
@@ -125,9 +136,15 @@ PortConfiguration read_port(Table table) {
     else
       port.write = port.name.substr(comma + 1);
     port.name = port.name.substr(0, comma);
+  } else if (kind == "socket") {
+    port.kind = PortConfiguration::Kind::socket;
+    if (port.name.empty() || port.name.size() > socket_path_most)
+      table.note(fmt::format("attach = \"{}\": a socket's path has 1 to {} characters", attach, socket_path_most));
   } else {
     table.note(
-        fmt::format("attach = \"{}\"; allowed: tap:<interface>, packet:<interface>, pcap:<read>,<write>", attach));
+        fmt::format("attach = \"{}\"; allowed: tap:<interface>, packet:<interface>, pcap:<read>,<write>, "
+                    "socket:<path>",
+                    attach));
   }
   return port;
 }

@@ -27,11 +27,12 @@ struct PciIdentity {
 };
 
 struct PortConfiguration {
-  enum class Kind : std::uint8_t { tap, packet, pcap };
+  enum class Kind : std::uint8_t { tap, packet, pcap, socket };
   std::uint32_t index = 0;
   Kind kind = Kind::tap;
-  std::string name;   // interface, or the file to read (empty: none)
+  std::string name;   // interface, or the file to read (empty: none), or the socket
   std::string write;  // file to write (empty: none)
+  bool plugged = true;
 };
 
 struct CardConfiguration {

@@ -30,6 +30,10 @@ int linecrypt_model_hold(unsigned device);
 int linecrypt_model_release(unsigned device);
 int64_t linecrypt_model_step(unsigned device, uint64_t cycles);
 
+/* Plugs the cable of an in-line port in (1) or pulls it out (0). Without it no frame goes in, and those that leave are
+ * lost and counted. -EINVAL: no such port. */
+int linecrypt_model_cable(unsigned device, unsigned port, int plugged);
+
 enum linecrypt_model_link {
   LINECRYPT_MODEL_WELL = 0,  /* as it should be (perhaps without an xclbin) */
   LINECRYPT_MODEL_HUNG = 1,  /* answers, but no compute unit makes progress */

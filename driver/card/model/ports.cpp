@@ -21,6 +21,7 @@ Result<void> Ports::open(const std::vector<PortConfiguration>& ports) {
     auto attachment = attach(port);
     if (!attachment) return attachment.error();
     ports_.at(port.index).attachment = std::move(*attachment);
+    ports_.at(port.index).plugged = port.plugged;
     any_ = true;
   }
   frame_.resize(frame_most);
@@ -31,7 +32,7 @@ bool Ports::receive(const CardImage& image, void* card, std::uint64_t now, bool 
   bool any = false;
   for (std::uint32_t index = 0; index < ports_most; ++index) {
     Port& port = ports_.at(index);
-    if (!port.attachment || (now < port.due && !idle)) continue;
+    if (!port.attachment || !port.plugged || (now < port.due && !idle)) continue;
     const std::uint32_t length = port.attachment->receive(frame_);
     if (length == 0) continue;
     any = true;
@@ -47,7 +48,8 @@ void Ports::transmit(const CardImage& image, void* card, std::uint64_t now) {
     Port& port = ports_.at(index);
     while (const std::uint32_t length = image.port_transmit(card, index, frame_.data(), frame_most)) {
       ++counters_.out.at(index);
-      if (!port.attachment || !port.attachment->transmit({frame_.data(), length}, now)) ++counters_.out_lost.at(index);
+      const bool carried = port.attachment && port.plugged && port.attachment->transmit({frame_.data(), length}, now);
+      if (!carried) ++counters_.out_lost.at(index);
     }
   }
 }
@@ -55,7 +57,8 @@ void Ports::transmit(const CardImage& image, void* card, std::uint64_t now) {
 std::vector<int> Ports::descriptors() const {
   std::vector<int> all;
   for (const Port& port : ports_)
-    if (port.attachment && port.attachment->descriptor() >= 0) all.push_back(port.attachment->descriptor());
+    if (port.attachment && port.plugged && port.attachment->descriptor() >= 0)
+      all.push_back(port.attachment->descriptor());
   return all;
 }
 

@@ -43,6 +43,9 @@ class Ports {
   bool receive(const CardImage& image, void* card, std::uint64_t now, bool idle);
   void transmit(const CardImage& image, void* card, std::uint64_t now);
 
+  // The cable of a port: without one no frame goes in, and those that leave are lost.
+  void plug(std::uint32_t port, bool in) { ports_.at(port).plugged = in; }
+
   [[nodiscard]] std::vector<int> descriptors() const;
   [[nodiscard]] const Counters& counters() const { return counters_; }
   [[nodiscard]] bool any() const { return any_; }
@@ -51,6 +54,7 @@ class Ports {
   struct Port {
     std::unique_ptr<Attachment> attachment;
     std::uint64_t due = 0;  // cycle from which the wire is free again
+    bool plugged = true;
   };
   std::array<Port, ports_most> ports_;
   std::vector<unsigned char> frame_;

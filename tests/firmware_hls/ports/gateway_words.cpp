@@ -1,6 +1,7 @@
 #include "tests/firmware_hls/ports/gateway_words.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "linecrypt/mtu.hpp"
@@ -11,6 +12,29 @@
 namespace linecrypt::ports_test {
 
 namespace gt = gateway::test;
+
+namespace {
+
+// The keys of TestGateway's MACsec SAs.
+template <std::size_t N>
+Secret<N> secret(int seed) {
+  std::array<std::uint8_t, N> bytes{};
+  for (std::size_t i = 0; i < N; ++i) bytes[i] = static_cast<std::uint8_t>(seed * 31 + static_cast<int>(i) * 7);
+  return Secret<N>(std::span<const std::uint8_t>(bytes));
+}
+
+MacsecSa macsec_sa(const MacsecSecY& secy, Direction direction, Sci sci, int sender) {
+  MacsecSa sa;
+  sa.secy = secy;
+  sa.direction = direction;
+  sa.sci = sci;
+  sa.key = secret<32>(sender + 20);
+  sa.salt = secret<12>(sender + 30);
+  sa.ssci = static_cast<std::uint32_t>(sender);
+  return sa;
+}
+
+}  // namespace
 
 void take_third_port(TestGateway& gateway) {
   std::erase_if(gateway.fib_input.addresses,
@@ -47,6 +71,23 @@ card::InlineGateway inline_gateway(TestGateway& gateway, const gt::Scenario& sce
     out.tunnels.push_back({tunnel->name, tunnel->mode, sa, largest});
   }
   return out;
+}
+
+std::vector<GatewaySa> gateway_sas(TestGateway& gateway) {
+  std::vector<GatewaySa> all;
+  if (gateway.egress_sa().valid()) {
+    all.push_back({gateway.egress_sa(), gateway.esp_sa(Direction::egress)});
+    all.push_back({gateway.ingress_sa(), gateway.esp_sa(Direction::ingress)});
+  }
+  if (gateway.secy) {
+    const MacsecSecY& secy = gateway.secy->settings();
+    // The gateway is number 1; the other end's SCI is its black port's.
+    const Sci own{gateway.port_mac(gt::black_port), 1};
+    const Sci peer{gateway.peer_mac(), 1};
+    all.push_back({gateway.secy->transmit_sa(), macsec_sa(secy, Direction::egress, own, 1)});
+    all.push_back({SaId{500, 9}, macsec_sa(secy, Direction::ingress, peer, 2)});
+  }
+  return all;
 }
 
 ConfigWord config_word(const abi::Command& command) {

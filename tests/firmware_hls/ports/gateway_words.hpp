@@ -26,6 +26,14 @@ void take_third_port(TestGateway& gateway);
 
 card::InlineGateway inline_gateway(TestGateway& gateway, const gateway::test::Scenario& scenario);
 
+// The gateway's SAs as a card is given them: of its first tunnel, and of its SecY. An egress SA comes with a lease from
+// 1 on, an ingress SA with nothing seen.
+struct GatewaySa {
+  SaId id;
+  Sa sa;
+};
+std::vector<GatewaySa> gateway_sas(TestGateway& gateway);
+
 ConfigWord config_word(const abi::Command& command);
 
 // What a table holds once the commands have passed.

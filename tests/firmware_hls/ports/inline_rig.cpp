@@ -1,34 +1,10 @@
 #include "tests/firmware_hls/ports/inline_rig.hpp"
 
-#include <array>
 #include <cstring>
 
 namespace linecrypt::ports_test {
 
 namespace gt = gateway::test;
-
-namespace {
-
-// The keys of TestGateway's MACsec SAs.
-template <std::size_t N>
-Secret<N> secret(int seed) {
-  std::array<std::uint8_t, N> bytes{};
-  for (std::size_t i = 0; i < N; ++i) bytes[i] = static_cast<std::uint8_t>(seed * 31 + static_cast<int>(i) * 7);
-  return Secret<N>(std::span<const std::uint8_t>(bytes));
-}
-
-MacsecSa macsec_sa(const MacsecSecY& secy, Direction direction, Sci sci, int sender) {
-  MacsecSa sa;
-  sa.secy = secy;
-  sa.direction = direction;
-  sa.sci = sci;
-  sa.key = secret<32>(sender + 20);
-  sa.salt = secret<12>(sender + 30);
-  sa.ssci = static_cast<std::uint32_t>(sender);
-  return sa;
-}
-
-}  // namespace
 
 InlineRig::InlineRig()
     : card(firmware::make_clocked_card(memory.host())),
@@ -46,24 +22,20 @@ void InlineRig::take_place_of(TestGateway& gateway, const gt::Scenario& scenario
   exceptions_head_ = injected_tail_ = 0;
   host.enable();
   const std::uint32_t sas = host.reg(abi::reg::sa_count);
-  if (gateway.egress_sa().valid()) {
-    REQUIRE(host.install(card::install_commands(gateway.egress_sa(), gateway.esp_sa(Direction::egress), egress, 0)));
-    const EspSa in = gateway.esp_sa(Direction::ingress);
-    REQUIRE(host.install(card::install_commands(gateway.ingress_sa(), in, {}, 0, ceiling)));
-    card::HashPlacement spis(abi::Block::esp_decapsulate, sas);
-    host.run(spis.insert({in.spi, 0}, gateway.ingress_sa()).value());
-  }
-  if (gateway.secy) {
-    const MacsecSecY& secy = gateway.secy->settings();
-    // The gateway is number 1; the other end's SCI is its black port's.
-    const Sci own{gateway.port_mac(gt::black_port), 1};
-    const Sci peer{gateway.peer_mac(), 1};
-    const SaId in{500, 9};
-    REQUIRE(host.install(
-        card::install_commands(gateway.secy->transmit_sa(), macsec_sa(secy, Direction::egress, own, 1), egress, 0)));
-    REQUIRE(host.install(card::install_commands(in, macsec_sa(secy, Direction::ingress, peer, 2), {}, 0, ceiling)));
-    card::HashPlacement scis(abi::Block::macsec_validate, sas);
-    host.run(scis.insert({peer.value(), 0}, in).value());
+  card::HashPlacement spis(abi::Block::esp_decapsulate, sas);
+  card::HashPlacement scis(abi::Block::macsec_validate, sas);
+  for (const GatewaySa& one : gateway_sas(gateway)) {
+    std::visit(
+        [&](const auto& sa) {
+          const bool ingress = sa.direction == Direction::ingress;
+          REQUIRE(host.install(card::install_commands(one.id, sa, ingress ? Lease{} : egress, 0, ceiling)));
+        },
+        one.sa);
+    const auto* const esp = std::get_if<EspSa>(&one.sa);
+    const auto* const macsec = std::get_if<MacsecSa>(&one.sa);
+    if (esp != nullptr && esp->direction == Direction::ingress) host.run(spis.insert({esp->spi, 0}, one.id).value());
+    if (macsec != nullptr && macsec->direction == Direction::ingress)
+      host.run(scis.insert({macsec->sci.value(), 0}, one.id).value());
   }
   publish(inline_gateway(gateway, scenario));
 }

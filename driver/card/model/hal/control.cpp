@@ -50,6 +50,14 @@ int64_t linecrypt_model_step(unsigned device, uint64_t cycles) {
   return card == nullptr ? -ENODEV : static_cast<int64_t>(card->step(cycles));
 }
 
+int linecrypt_model_cable(unsigned device, unsigned port, int plugged) {
+  Card* card = card_at(device);
+  if (card == nullptr) return -ENODEV;
+  if (port >= linecrypt::card_model::ports_most) return -EINVAL;
+  card->plug(port, plugged != 0);
+  return 0;
+}
+
 int linecrypt_model_report(unsigned device, struct linecrypt_model_state* state) {
   Card* card = card_at(device);
   if (card == nullptr) return -ENODEV;
