@@ -17,8 +17,8 @@ class EngineHealth {
   virtual ~EngineHealth() = default;
   [[nodiscard]] virtual EngineState state() const noexcept = 0;  // any thread
   [[nodiscard]] virtual std::string reason() const = 0;          // control thread: why it is not ready
-  // Control thread. After a loss, once all its jobs have come back. Starts bringing the engine to where open() left it,
-  // all slots free, and returns at once; state() tells how it goes.
+  // Control thread. After a loss, or to reset it, once all its jobs have come back. Starts bringing the engine to where
+  // open() left it, all slots free, and returns at once; state() tells how it goes.
   virtual void try_recover() = 0;
 };
 

@@ -64,10 +64,35 @@ Result<void> Failover::self_test() {
     if (auto passed = secondary_->self_test(); !passed) return passed;
   }
   if (open_ && use_ == PrimaryUse::recovering) return {};
+  auto passed = test_primary();
+  return secondary_ == nullptr ? passed : Result<void>();
+}
+
+Result<void> Failover::test_primary() {
+  if (open_ && use_ == PrimaryUse::recovering)
+    return Error{fmt::format("the {} is being recovered, which tests it", primary_name())};
   auto passed = primary_->self_test();
   failed_test_ = passed ? std::string() : "self-test failed: " + passed.error().message;
-  if (passed || secondary_ == nullptr) return passed;
-  if (open_ && use_ != PrimaryUse::lost) lose_primary(failed_test_);
+  if (!passed && secondary_ != nullptr && open_ && use_ != PrimaryUse::lost) lose_primary(failed_test_);
+  return passed;
+}
+
+// 1. One that is away already is asked again without waiting, whatever its last test said: it is tested when it is
+// back.
+// 2. One that is here is left first.
+Result<void> Failover::renew_primary() {
+  if (!open_) return Error{"failover engine: closed"};
+  if (use_ == PrimaryUse::recovering) return Error{fmt::format("the {} is being recovered already", primary_name())};
+  failed_test_.clear();
+  ++renewals_;
+  // 1.
+  if (use_ == PrimaryUse::lost) {
+    try_pause_ns_ = options_.recover_every_ns;
+    try_next_ns_ = now();
+    return {};
+  }
+  // 2.
+  lose_primary("its reset was asked for", Away::asked);
   return {};
 }
 
@@ -324,6 +349,7 @@ FailoverStatus Failover::status() const {
     if (member.pinned) ++status.sas_pinned;
   }
   status.failovers = failovers_;
+  status.renewals = renewals_;
   status.returns = returns_;
   status.moves = moves_;
   status.numbers_skipped = skipped_;

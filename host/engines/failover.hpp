@@ -50,6 +50,7 @@ struct FailoverStatus {
   std::uint32_t sas_primary = 0, sas_secondary = 0, sas_moving = 0, sas_nowhere = 0;
   std::uint32_t sas_pinned = 0;  // of those in the secondary: they stay there, see placement()
   std::uint64_t failovers = 0;   // losses of the primary
+  std::uint64_t renewals = 0;    // times it was reset because somebody asked
   std::uint64_t returns = 0;     // times it was taken into use again
   std::uint64_t moves = 0;       // of single SAs, either way
   std::uint64_t jobs_redone = 0, jobs_lost = 0, jobs_busy = 0, jobs_punted = 0, jobs_refused = 0, jobs_split = 0;
@@ -72,6 +73,12 @@ class FailoverEngine : public Engine {
   [[nodiscard]] virtual Result<SaPlacement> placement(SaId id) const = 0;
   // Sentences for the log, moved out: losses, returns, SAs that stay in the secondary.
   [[nodiscard]] virtual std::vector<std::string> take_messages() = 0;
+  // Somebody asks for a reset of the primary. Its SAs leave it as after a loss (what is inside comes out first), it is
+  // brought back to where open() left it, tested, and used again. Returns at once; status() tells how it goes. An error
+  // where it is under way already.
+  virtual Result<void> renew_primary() = 0;
+  // The primary's known answers, beside traffic. One that fails is not used any more (DESIGN 3.8).
+  virtual Result<void> test_primary() = 0;
   // SAs are on their way, and jobs wait for them: call events() soon.
   [[nodiscard]] virtual bool moving() const = 0;
 };

@@ -41,6 +41,8 @@ class Failover final : public FailoverEngine {
   [[nodiscard]] FailoverStatus status() const override;
   [[nodiscard]] Result<SaPlacement> placement(SaId id) const override;
   [[nodiscard]] std::vector<std::string> take_messages() override;
+  Result<void> renew_primary() override;
+  Result<void> test_primary() override;
   [[nodiscard]] bool moving() const override { return !moving_.empty(); }
 
  private:
@@ -77,7 +79,8 @@ class Failover final : public FailoverEngine {
   void watch_primary();
   void watch_recovery(EngineState state);
   void not_recovered(std::string reason);
-  void lose_primary(std::string reason);
+  enum class Away : std::uint8_t { lost, asked };
+  void lose_primary(std::string reason, Away why = Away::lost);
   void begin_return();
   void start_move(Member& member, Place target);
   void call_off(Member& member);
@@ -127,7 +130,7 @@ class Failover final : public FailoverEngine {
   std::uint64_t try_pause_ns_ = 0;
   std::uint64_t rest_ns_ = 0;
   std::uint64_t shown_ns_ = 0;
-  std::uint64_t failovers_ = 0, returns_ = 0, moves_ = 0, skipped_ = 0, away_ns_ = 0;
+  std::uint64_t failovers_ = 0, renewals_ = 0, returns_ = 0, moves_ = 0, skipped_ = 0, away_ns_ = 0;
   std::uint64_t last_failover_ns_ = 0, longest_failover_ns_ = 0;
 };
 

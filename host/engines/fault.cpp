@@ -352,7 +352,7 @@ class Fault final : public FaultEngine {
   }
   // 1. Workers keep off the inner engine. 2. Reset: whatever was installed is gone.
   void try_recover() override {
-    if (!faults_.lost.load() || faults_.gone.load() || take_one(recoveries_refused_)) return;
+    if (faults_.gone.load() || take_one(recoveries_refused_)) return;
     // 1.
     faults_.gone.store(true, std::memory_order_release);
     if (setup_.reclamation.wait_for_workers != nullptr) setup_.reclamation.wait_for_workers(setup_.reclamation.self);

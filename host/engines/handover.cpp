@@ -135,14 +135,17 @@ void Failover::not_recovered(std::string reason) {
 
 // 1. How long it will be watched when it is back. 2. What it has, leaves it; what was on its way there, stays.
 // 3. From here on no worker gives it a job of ours.
-void Failover::lose_primary(std::string reason) {
+void Failover::lose_primary(std::string reason, Away why) {
   const bool was_used = use_ == PrimaryUse::used;
-  // 1.
+  // 1. A reset that was asked for says nothing against it.
   const bool first = rest_ns_ == 0 || now() - lost_ns_ > options_.forget_ns;
-  rest_ns_ = first ? options_.rest_ns : std::min(rest_ns_ * 2, options_.rest_longest_ns);
+  if (first)
+    rest_ns_ = options_.rest_ns;
+  else if (why == Away::lost)
+    rest_ns_ = std::min(rest_ns_ * 2, options_.rest_longest_ns);
   if (was_used) lost_ns_ = now();
   reason_ = reason.empty() ? "it gave jobs back as engine_lost" : std::move(reason);
-  ++failovers_;
+  if (why == Away::lost) ++failovers_;
   use_ = PrimaryUse::lost;
   returning_ = false;
   try_pause_ns_ = options_.recover_every_ns;
@@ -167,9 +170,10 @@ void Failover::lose_primary(std::string reason) {
   failing_over_ = leaving != 0;
   // 3.
   if (leaving != 0) wait_for_workers();
+  const char* const what = why == Away::lost ? "is lost" : "is left";
   say(secondary_ == nullptr
-          ? fmt::format("the {} is lost: {}; {} SAs stand still until it is back", primary_name(), reason_, leaving)
-          : fmt::format("the {} is lost: {}; {} SAs go on in {}", primary_name(), reason_, leaving, secondary_name()));
+          ? fmt::format("the {} {}: {}; {} SAs stand still until it is back", primary_name(), what, reason_, leaving)
+          : fmt::format("the {} {}: {}; {} SAs go on in {}", primary_name(), what, reason_, leaving, secondary_name()));
 }
 
 // It stays where it is. A lease that it had got for the way there is used here.

@@ -395,6 +395,61 @@ TEST_CASE("It refuses what no engine could do, by name") {
   CHECK_FALSE(rig.engine->open({}).ok());
 }
 
+TEST_CASE("A reset that was asked for moves the SAs to software and back, and is no loss") {
+  FailoverRig rig(plain());
+  rig.install_all();
+  REQUIRE(send(rig).first == Verdict::ok);
+  std::uint64_t away = 0;
+  for (std::uint64_t i = 1; i <= 3; ++i) {
+    const std::uint64_t before = rig.primary->counts().recoveries;
+    REQUIRE(rig.engine->renew_primary().ok());
+    CHECK(rig.engine->status().use == PrimaryUse::lost);
+    CHECK(rig.engine->status().reason == "its reset was asked for");
+    // Traffic goes on in software meanwhile.
+    REQUIRE(send(rig).first == Verdict::ok);
+    CHECK(engine_of(rig, out_esp) == "faulty software");
+    CHECK(receive(rig, i) == Verdict::ok);
+    CHECK(receive(rig, i) == Verdict::replay_duplicate);
+    REQUIRE(rig.settle());
+    CHECK(engine_of(rig, out_esp) == "card");
+    CHECK(rig.primary->counts().recoveries == before + 1);
+    CHECK(receive(rig, i) == Verdict::replay_duplicate);
+    REQUIRE(send(rig).first == Verdict::ok);
+    const engines::FailoverStatus status = rig.engine->status();
+    CHECK(status.renewals == i);
+    CHECK(status.failovers == 0);
+    CHECK(status.returns == i);
+    CHECK(status.jobs_lost == 0);
+    // Watched as long as the first time: it did nothing wrong.
+    CHECK((status.away_ns - away) / millisecond < 20);
+    away = status.away_ns;
+  }
+  CHECK(rig.ledger.twice() == 0);
+}
+
+TEST_CASE("A reset that was asked for of a card that is away") {
+  FailoverRig rig(plain());
+  rig.install_all();
+  lose_for_good(rig);
+  // It is asked for at once, and refused while it is under way.
+  const auto recoveries = rig.primary->counts().recoveries;
+  REQUIRE(rig.engine->renew_primary().ok());
+  CHECK(rig.engine->status().renewals == 1);
+  rig.primary->refuse_recoveries(0);
+  for (int i = 0; i < 3 && rig.engine->status().use != PrimaryUse::recovering; ++i) rig.service();
+  REQUIRE(rig.engine->status().use == PrimaryUse::recovering);
+  const auto again = rig.engine->renew_primary();
+  REQUIRE_FALSE(again.ok());
+  CHECK(again.error().message.find("being recovered already") != std::string::npos);
+  const auto tested = rig.engine->test_primary();
+  REQUIRE_FALSE(tested.ok());
+  CHECK(tested.error().message.find("being recovered") != std::string::npos);
+  REQUIRE(rig.settle());
+  CHECK(engine_of(rig, out_esp) == "card");
+  CHECK(rig.primary->counts().recoveries == recoveries + 1);
+  CHECK(rig.engine->test_primary().ok());
+}
+
 TEST_CASE("A card that gives wrong answers is not used") {
   struct Wrong : Through {
     using Through::Through;
