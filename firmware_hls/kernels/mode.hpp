@@ -16,17 +16,26 @@ constexpr u32 sa_count = LINECRYPT_SA_COUNT;
 
 #if defined(LINECRYPT_MODE_ESP)
 constexpr abi::CardMode card_mode = abi::CardMode::esp;
-using EgressChain = Chain<EspEncapsulate<sa_count>, Pass>;
-using IngressChain = Chain<Pass, EspDecapsulate<sa_count>>;
+using EspOut = EspEncapsulate<sa_count>;
+using MacsecOut = Pass;
+using MacsecIn = Pass;
+using EspIn = EspDecapsulate<sa_count>;
 #elif defined(LINECRYPT_MODE_MACSEC)
 constexpr abi::CardMode card_mode = abi::CardMode::macsec;
-using EgressChain = Chain<Pass, MacsecProtect<sa_count>>;
-using IngressChain = Chain<MacsecValidate<sa_count>, Pass>;
+using EspOut = Pass;
+using MacsecOut = MacsecProtect<sa_count>;
+using MacsecIn = MacsecValidate<sa_count>;
+using EspIn = Pass;
 #else
 constexpr abi::CardMode card_mode = abi::CardMode::both;
-using EgressChain = Chain<EspEncapsulate<sa_count>, MacsecProtect<sa_count>>;
-using IngressChain = Chain<MacsecValidate<sa_count>, EspDecapsulate<sa_count>>;
+using EspOut = EspEncapsulate<sa_count>;
+using MacsecOut = MacsecProtect<sa_count>;
+using MacsecIn = MacsecValidate<sa_count>;
+using EspIn = EspDecapsulate<sa_count>;
 #endif
+
+using EgressChain = Chain<EspOut, MacsecOut>;
+using IngressChain = Chain<MacsecIn, EspIn>;
 
 }  // namespace firmware
 }  // namespace linecrypt

@@ -34,7 +34,10 @@ def check_names(cards, card, mode, wiring):
             raise Refused(f"{what}: found '{found}', allowed: {', '.join(allowed)}")
     ports = len(cards[card]["ports"])
     if wiring == "bump-in-the-wire" and ports < 2:
-        raise Refused(f"{card}: wiring: bump-in-the-wire needs two ports, this card has {ports}; allowed: look-aside, port-to-host")
+        raise Refused(f"{card}: wiring: bump-in-the-wire needs two ports, this card has {ports}; allowed: look-aside")
+    if wiring == "port-to-host":
+        others = "look-aside" if ports < 2 else "look-aside, bump-in-the-wire"
+        raise Refused(f"{card}: wiring: port-to-host has no kernels yet (the host would stand where the clear port is); allowed: {others}")
 
 
 def uram(bits, deep):  # 4096 x 72
@@ -68,8 +71,8 @@ def blocks(card, mode, wiring):
         for _ in MODES[mode]:
             found += [(part, place[direction]) for part in ("aes", "ghash", "splice", "protocol")]
     if wiring != "look-aside":
-        found += [("side", place["ports"])] * 2
-        found += [("cmac", place["ports"])] * (2 if wiring == "bump-in-the-wire" else 1)
+        found += [("side", place["ports"])] * 2 + [("host", place["dma"])]
+        found += [("cmac", place["ports"])] * 2
     return found
 
 
@@ -162,7 +165,7 @@ def main(arguments):
                 lut = max(slr["lut"] for slr in found["percent_per_slr"])
                 print(f"| {card} | {mode} | {wiring} | {found['sa_count']} | {lut} % |")
             except Refused:
-                print(f"| {card} | {mode} | {wiring} | does not fit | |")
+                print(f"| {card} | {mode} | {wiring} | {'not built' if wiring == 'port-to-host' else 'does not fit'} | |")
         return 0
     if len(arguments) != 3:
         print(__doc__, file=sys.stderr)

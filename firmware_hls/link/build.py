@@ -70,7 +70,7 @@ def plan(card_name, mode, wiring, out, tool, distance, line_rate, tools):
         else:
             commands.append([tools["v++"], "-c", "-t", "hw", "--platform", tools["platform"], "-k", kernel, "--save-temps", "--temp_dir",
                              str(out / "temp" / kernel), "--kernel_frequency", str(connectivity.CLOCK_HZ // 1_000_000), "-I", str(ROOT), "-I", str(ROOT / "include"),
-                             f"-DLINECRYPT_MODE_{mode.upper()}", f"-DLINECRYPT_SA_COUNT={fit['sa_count']}", "-o", made, str(KERNELS / f"{kernel}.cpp")])
+                             f"-DLINECRYPT_MODE_{mode.upper()}", f"-DLINECRYPT_SA_COUNT={fit['sa_count']}", "-o", made, str(connectivity.kernel_source(KERNELS, kernel, wiring))])
     commands.append([tools["v++"], "-l", "-t", "hw", "--platform", tools["platform"], "--config", str(budget.HERE / f"{card_name}-{mode}-{wiring}.cfg"),
                      "--save-temps", "--temp_dir", str(out / "temp" / "link"), "-o", str(out / f"{name}.xclbin"), *objects])
     manifest = [tool, "manifest", str(out / f"{name}.xclbin"), "--card", card_name, "--mode", mode, "--wiring", wiring, "--declared-distance", str(distance)]
@@ -97,7 +97,7 @@ def missing_pieces(card, wiring, units, found, folders, tool):
     for kernel, unit, _ in units:
         if kernel.startswith("linecrypt_cmac_"):
             continue
-        source = KERNELS / f"{kernel}.cpp"
+        source = connectivity.kernel_source(KERNELS, kernel, wiring)
         if not source.is_file():
             missing.append(f"kernel source firmware_hls/kernels/{kernel}.cpp")
             continue

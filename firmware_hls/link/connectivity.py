@@ -19,10 +19,6 @@ def packets(source, sink):
     return [(f"{source}_infos", f"{sink}_infos"), (f"{source}_beats", f"{sink}_beats")]
 
 
-def axis(source, sink):
-    return [(source, sink)]
-
-
 def design(card, wiring):
     """Compute units as (kernel, unit, where), and the streams between them."""
     units = [("linecrypt_control", "control_0", "control"), ("linecrypt_dma", "dma_0", "dma"),
@@ -37,20 +33,30 @@ def design(card, wiring):
         for direction in ("egress", "ingress"):
             streams += packets(f"dma_0.{direction}_out", f"{direction}_0.in") + packets(f"{direction}_0.out", f"dma_0.{direction}_in")
         return units, streams
-    # Black side: the last port. With one port the clear side is the host.
-    black = len(card["ports"]) - 1 if wiring == "bump-in-the-wire" else 0
-    units += [("linecrypt_black_side", "black_0", "ports"), (f"linecrypt_cmac_{black}", f"cmac_{black}", "ports")]
-    streams += packets("egress_0.out", "black_0.egress") + axis("black_0.transmit", f"cmac_{black}.s_axis")
-    streams += axis(f"cmac_{black}.m_axis", "black_0.receive") + packets("black_0.ingress", "ingress_0.in")
-    streams += packets("black_0.host", "dma_0.black") + [("control_0.black_config", "black_0.config")]
-    units += [("linecrypt_clear_side", "clear_0", "ports")]
-    streams += packets("clear_0.egress", "egress_0.in") + packets("ingress_0.out", "clear_0.ingress")
-    streams += packets("clear_0.host", "dma_0.clear") + packets("dma_0.egress_out", "clear_0.from_host")
-    streams += [("control_0.clear_config", "clear_0.config")]
-    if wiring == "bump-in-the-wire":
-        units += [("linecrypt_cmac_0", "cmac_0", "ports")]
-        streams += axis("clear_0.transmit", "cmac_0.s_axis") + axis("cmac_0.m_axis", "clear_0.receive")
+    # Bump-in-the-wire: a side at each port, and the host's rings of frames. Port 0 is the clear side, port 1 the black one.
+    units += [("linecrypt_host", "host_0", "dma"), ("linecrypt_clear_side", "clear_0", "ports"), ("linecrypt_black_side", "black_0", "ports"),
+              ("linecrypt_cmac_0", "cmac_0", "ports"), ("linecrypt_cmac_1", "cmac_1", "ports")]
+    # A direction's chain begins at one side and ends at the other.
+    for direction, begin, end in (("egress", "clear_0", "black_0"), ("ingress", "black_0", "clear_0")):
+        chain = f"{direction}_0"
+        streams += packets(f"{begin}.arrived", f"{chain}.in") + packets(f"{chain}.out", f"{end}.done")
+        streams += packets(f"dma_0.{direction}_out", f"{begin}.look_aside_in") + packets(f"{end}.look_aside_out", f"dma_0.{direction}_in")
+        streams += packets(f"host_0.{direction}_injected", f"{begin}.injected")
+        streams += [(f"{end}.host_notes", f"host_0.{direction}_notes"), (f"{end}.host_beats", f"host_0.{direction}_beats"),
+                    (f"{begin}.receive_counts", f"{chain}.receive_counts"), (f"{end}.transmit_counts", f"{chain}.transmit_counts"),
+                    (f"{end}.to_host_counts", f"{chain}.to_host_counts"), (f"{chain}.exhausted", f"control_0.{direction}_exhausted")]
+    streams += [("control_0.exceptions_ring", "host_0.exceptions_ring"), ("host_0.exception_tails", "control_0.exception_tails"),
+                ("control_0.injected_ring", "host_0.injected_ring"), ("host_0.injected_reports", "control_0.injected_reports")]
+    for port, side in enumerate(("clear", "black")):
+        streams += [(f"control_0.{side}_enabled", f"{side}_0.enabled"), (f"control_0.{side}_link", f"cmac_{port}.s_link"),
+                    (f"{side}_0.transmit", f"cmac_{port}.s_axis"), (f"cmac_{port}.m_axis", f"{side}_0.receive")]
     return units, streams
+
+
+def kernel_source(kernels, kernel, wiring):
+    """The file with a kernel's top function: those that a wiring with ports changes stand in a folder of their own."""
+    inline = kernels / "inline" / f"{kernel}.cpp"
+    return inline if wiring != "look-aside" and inline.is_file() else kernels / f"{kernel}.cpp"
 
 
 def text(card_name, mode, wiring, cards=None):
@@ -67,6 +73,8 @@ def text(card_name, mode, wiring, cards=None):
     lines += [f"sp=control_0.{port}_memory:{memory['control']}" for port in ("command", "zero", "response")]
     lines += [f"sp=dma_0.{direction}_{port}:{memory[direction]}" for direction in ("egress", "ingress")
               for port in ("ring", "descriptors", "packets", "results", "completions")]
+    if any(unit == "host_0" for _, unit, _ in units):
+        lines += [f"sp=host_0.{ring}_memory:{memory['control']}" for ring in ("exceptions", "injected")]
     lines += [f"stream_connect={source}:{sink}:{FIFO_DEPTH}" for source, sink in streams]
     for _, unit, _ in units:
         if not unit.startswith("cmac_"):

@@ -8,9 +8,7 @@
 
 #include "firmware_hls/model/card.hpp"
 #include "firmware_hls/ports/port_control.hpp"
-#include "firmware_hls/ports/receive.hpp"
-#include "firmware_hls/ports/transmit.hpp"
-#include "firmware_hls/ports/wire.hpp"
+#include "firmware_hls/ports/side.hpp"
 
 namespace linecrypt {
 namespace firmware {
@@ -31,7 +29,6 @@ class InlineLane {
         reports_(clock, 4),
         mover_in_(clock),
         mover_out_(clock),
-        received_(clock),
         injected_(clock),
         arrived_(clock),
         entering_(clock, 2),
@@ -39,45 +36,34 @@ class InlineLane {
         leaving_(clock, 2),
         wire_in_(clock, 4),
         wire_out_(clock, 4),
-        wire_lengths_(clock, 4),
-        wire_beats_(clock, 4),
-        host_notes_in_(clock, 4),
-        host_beats_in_(clock, 4),
         host_notes_(clock, 4),
         host_beats_(clock, 4),
         spoil_(plan, egress ? done_.beats : arrived_.beats, egress ? leaving_ : entering_),
         mover_(clock, {ring_, descriptors_, packets_, results_, completions_}, operations, words_, mover_in_.infos,
                mover_in_.beats, mover_out_.infos, mover_out_.beats, reports_),
-        arrive_({received_.infos, received_.beats}, {injected_.infos, injected_.beats},
-                {mover_in_.infos, mover_in_.beats}, arrived_.infos, arrived_.beats),
         chain_(clock, arrived_.infos, egress ? arrived_.beats : entering_, commands_, done_.infos, done_.beats,
                responses_),
-        depart_(done_.infos, egress ? leaving_ : done_.beats, wire_lengths_, wire_beats_, host_notes_in_,
-                host_beats_in_, mover_out_.infos, mover_out_.beats),
-        receive_(clock, static_cast<u8>(egress ? abi::clear_port : abi::black_port), wire_in_, received_.infos,
-                 received_.beats, tally().counts(abi::PortCounter::receive)),
-        transmit_(clock, wire_lengths_, wire_beats_, wire_out_, tally().counts(abi::PortCounter::transmit)),
-        to_host_(clock, host_notes_in_, host_beats_in_, host_notes_, host_beats_,
-                 tally().counts(abi::PortCounter::to_host)) {}
+        entry_(clock, static_cast<u8>(egress ? abi::clear_port : abi::black_port), wire_in_,
+               {injected_.infos, injected_.beats}, {mover_in_.infos, mover_in_.beats}, arrived_.infos, arrived_.beats,
+               tally().counts(abi::PortCounter::receive)),
+        exit_(clock, done_.infos, egress ? leaving_ : done_.beats, wire_out_, host_notes_, host_beats_,
+              mover_out_.infos, mover_out_.beats, tally().counts(abi::PortCounter::transmit),
+              tally().counts(abi::PortCounter::to_host)) {}
 
   void tick() {
     mac();
-    receive_.tick(enabled_);
+    entry_.tick(enabled_);
     if (mover_.busy() || mover_out_.pending() != 0) mover_.tick();
-    arrive_.tick();
     if (chain_.busy()) chain_.tick();
     tally().listen();
     spoil_.tick();
-    depart_.tick();
-    transmit_.tick();
-    to_host_.tick(enabled_);
+    exit_.tick(enabled_);
   }
   bool busy() {
-    return mover_.busy() || chain_.busy() || receive_.busy() || transmit_.busy() || to_host_.busy(enabled_) ||
-           tally().listens() || arrive_.busy() || depart_.busy() || !line_.empty() ||
-           received_.pending() + injected_.pending() + mover_in_.pending() + mover_out_.pending() + arrived_.pending() +
-                   done_.pending() + entering_.pending() + leaving_.pending() + wire_in_.pending() +
-                   wire_out_.pending() + wire_lengths_.pending() + wire_beats_.pending() !=
+    return mover_.busy() || chain_.busy() || entry_.busy() || exit_.busy(enabled_) || tally().listens() ||
+           !line_.empty() ||
+           injected_.pending() + mover_in_.pending() + mover_out_.pending() + arrived_.pending() + done_.pending() +
+                   entering_.pending() + leaving_.pending() + wire_in_.pending() + wire_out_.pending() !=
                0;
   }
   ControlLinks links() { return {commands_, responses_, words_, reports_}; }
@@ -93,8 +79,8 @@ class InlineLane {
   // A frame on the line in. One that would find no room is counted as the port counts it, and dropped.
   bool put_frame(const unsigned char* frame, std::uint32_t length) {
     const std::size_t beats = length == 0 ? 1 : (length + beat_bytes - 1U) / beat_bytes;
-    if (line_.size() + beats > receive_.free_beats()) {
-      receive_.refuse();
+    if (line_.size() + beats > entry_.free_beats()) {
+      entry_.refuse();
       return false;
     }
     for (std::uint32_t at = 0; at < length; at += beat_bytes) {
@@ -149,7 +135,6 @@ class InlineLane {
   Stream<MoverReport> reports_;
   Pair mover_in_;
   Pair mover_out_;
-  Pair received_;
   Pair injected_;
   Pair arrived_;
   Stream<Beat> entering_;
@@ -157,20 +142,13 @@ class InlineLane {
   Stream<Beat> leaving_;
   Stream<ports::WireBeat> wire_in_;
   Stream<ports::WireBeat> wire_out_;
-  Stream<u16> wire_lengths_;
-  Stream<Beat> wire_beats_;
-  Stream<ports::ExceptionNote> host_notes_in_;
-  Stream<Beat> host_beats_in_;
   Stream<ports::ExceptionNote> host_notes_;
   Stream<Beat> host_beats_;
   Spoil spoil_;
   Mover mover_;
-  ports::Arrive arrive_;
   ChainType chain_;
-  ports::Depart depart_;
-  ports::Receive<> receive_;
-  ports::Transmit<> transmit_;
-  ports::ExceptionFifo<> to_host_;
+  ports::PortEntry entry_;
+  ports::PortExit exit_;
   bool enabled_ = false;
   std::deque<ports::WireBeat> line_;
   std::vector<unsigned char> assembling_;

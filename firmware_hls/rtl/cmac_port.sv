@@ -20,6 +20,9 @@ module cmac_port (
     input  wire [511:0] s_axis_tdata,
     input  wire [63:0]  s_axis_tkeep,
     input  wire         s_axis_tlast,
+    input  wire         s_link_tvalid,
+    output wire         s_link_tready,
+    input  wire [7:0]   s_link_tdata,
     input  wire         s_axi_control_awvalid,
     output wire         s_axi_control_awready,
     input  wire [11:0]  s_axi_control_awaddr,
@@ -50,9 +53,19 @@ module cmac_port (
   wire [63:0] rx_tkeep, tx_tkeep;
   wire [191:0] counters;
 
+  // The control kernel's wire: bit 0 of its newest word. The transmitter is on while it is high, or the register says so.
+  logic link_up, transmit_on;
+  assign s_link_tready = 1'b1;
+  wire unused_link = &{1'b0, s_link_tdata[7:1]};
+  always_ff @(posedge ap_clk) begin
+    if (ap_rst) link_up <= 1'b0;
+    else if (s_link_tvalid) link_up <= s_link_tdata[0];
+    transmit_on <= !ap_rst && (link_up || transmitter_on);
+  end
+
   // Switches into the CMAC's clocks; its answer into ours.
   (* ASYNC_REG = "TRUE" *) logic on0, on, aligned_tx0, aligned_tx, fec_tx0, fec_tx, fec_rx0, fec_rx, aligned_ap0, aligned_ap;
-  always_ff @(posedge tx_clk) {on, on0, aligned_tx, aligned_tx0, fec_tx, fec_tx0} <= {on0, transmitter_on, aligned_tx0, aligned, fec_tx0, rs_fec};
+  always_ff @(posedge tx_clk) {on, on0, aligned_tx, aligned_tx0, fec_tx, fec_tx0} <= {on0, transmit_on, aligned_tx0, aligned, fec_tx0, rs_fec};
   always_ff @(posedge rx_clk) {fec_rx, fec_rx0} <= {fec_rx0, rs_fec};
   always_ff @(posedge ap_clk) {aligned_ap, aligned_ap0} <= {aligned_ap0, aligned};
 

@@ -48,6 +48,7 @@ set_property sdx_kernel true $core
 set_property sdx_kernel_type rtl $core
 ipx::associate_bus_interfaces -busif s_axis -clock ap_clk $core
 ipx::associate_bus_interfaces -busif m_axis -clock ap_clk $core
+ipx::associate_bus_interfaces -busif s_link -clock ap_clk $core
 ipx::associate_bus_interfaces -busif s_axi_control -clock ap_clk $core
 proc bundle {core name type mode maps} {
   set bus [ipx::add_bus_interface $name $core]

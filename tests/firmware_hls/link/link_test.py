@@ -46,9 +46,10 @@ class Budget(unittest.TestCase):
         found = []
         for path in sorted((ROOT / "firmware_hls/tables").glob("*.hpp")):
             if path.name not in ("forwarded.hpp", "loaded.hpp"):
-                found += re.findall(r"^\s+(?:Loaded|Forwarded|Ram)<[^;]*\bN\b[^;]*>\s+(\w+)_;", path.read_text(), re.M)
+                found += re.findall(r"^\s+(?:Loaded|Forwarded|Ram|Buckets)<[^;]*\bN\b[^;]*>\s+(\w+)_;", path.read_text(), re.M)
         # key and record stand in both directions, limits and numbers too.
         both = {"keys", "records", "limits", "numbers"}
+        found = [name for name in found if name != "ram"]  # inside Buckets, counted as buckets
         expected = sorted(list(both) + ["limits", "numbers", "buckets", "windows", "start", "writer", "reader", "resync"])
         self.assertEqual(sorted(found), expected)
         self.assertEqual(len(self.costs["tables"]["egress"]), 4)
@@ -65,7 +66,9 @@ class Budget(unittest.TestCase):
         self.assertIn("card: found 'u99', allowed: u50, u55c, u200, u250, u280", refusal(budget.fit, "u99", "esp", "look-aside"))
         self.assertIn("mode: found 'all', allowed: esp, macsec, both", refusal(budget.fit, "u50", "all", "look-aside"))
         self.assertIn("wiring: found 'x'", refusal(budget.fit, "u50", "esp", "x"))
-        self.assertIn("u50: wiring: bump-in-the-wire needs two ports, this card has 1", refusal(budget.fit, "u50", "esp", "bump-in-the-wire"))
+        self.assertIn("u50: wiring: bump-in-the-wire needs two ports, this card has 1; allowed: look-aside", refusal(budget.fit, "u50", "esp", "bump-in-the-wire"))
+        self.assertIn("u50: wiring: port-to-host has no kernels yet", refusal(budget.fit, "u50", "esp", "port-to-host"))
+        self.assertTrue(refusal(budget.fit, "u55c", "esp", "port-to-host").endswith("allowed: look-aside, bump-in-the-wire"))
 
     def test_fewer_memory_blocks_mean_fewer_sas_and_at_last_a_refusal(self):
         sizes = []
@@ -135,17 +138,113 @@ class Connectivity(unittest.TestCase):
                 self.assertIn(f"platform={card['platform']}", text)
                 for port in re.findall(r"^sp=\w+\.\w+:(\w+)\[\d+\]$", text, re.M):
                     self.assertEqual(port, card["memory"]["type"])
-                ports = {"look-aside": 0, "port-to-host": 1, "bump-in-the-wire": 2}[wiring]
+                ports = {"look-aside": 0, "bump-in-the-wire": 2}[wiring]
                 for pin in ("gt_refclk", "gt_serial_port", "clk_gt_freerun"):
                     self.assertEqual(len(re.findall(rf"^connect=.*cmac_\d/{pin}\b", text, re.M)), ports)
                 self.assertEqual(len(set(re.findall(r"^connect=(io_clk\S+):", text, re.M))), ports)
 
     def test_every_card_has_each_wiring_of_its_ports(self):
         names = set(connectivity.all_files())
-        for card, ports in (("u50", "port-to-host"), ("u55c", "bump-in-the-wire"), ("u200", "bump-in-the-wire"), ("u250", "bump-in-the-wire"), ("u280", "bump-in-the-wire")):
+        for card in budget.load("cards.json"):
             for mode in ("esp", "macsec"):
                 self.assertIn(f"{card}-{mode}-look-aside.cfg", names)
-                self.assertIn(f"{card}-{mode}-{ports}.cfg", names)
+                self.assertEqual(f"{card}-{mode}-bump-in-the-wire.cfg" in names, card != "u50")
+
+
+def top_function(text):
+    """A kernel's arguments as HLS sees them: name -> type; its name, and the interface pragmas."""
+    match = re.search(r'extern "C" void (\w+)\((.*?)\) \{', text, re.S)
+    arguments = {}
+    for argument in re.split(r",(?![^<]*>)", match[2]):
+        declared = re.fullmatch(r"\s*(Stream<[\w:]+>&|Memory|volatile u32)\s+(\w+)(\[register_words\])?\s*", argument)
+        arguments[declared[2]] = declared[1].replace("ports::", "")
+    return match[1], arguments, {port: kind for kind, port in re.findall(r"^  LINECRYPT_(AXIS|M_AXI|S_AXILITE)\((\w+)", text, re.M)}
+
+
+def cmac_streams():
+    """The CMAC port's streams, from its RTL: name -> (True for the sending end, data bits, has keep and last)."""
+    text = (ROOT / "firmware_hls/rtl/cmac_port.sv").read_text()
+    text = text[:text.index(");")]
+    found = {}
+    for end, wide, name in re.findall(r"^\s*(input|output)\s+wire\s+\[(\d+):0\]\s+(\w+)_tdata\b", text, re.M):
+        found[name] = (end == "output", int(wide) + 1, f"{name}_tkeep" in text and f"{name}_tlast" in text)
+    return found, set(re.findall(r"\b(\w+)(?:,|\n|$)", text))
+
+
+class Kernels(unittest.TestCase):
+    """Each link configuration against the kernels' own text: names, types, and nothing left open."""
+
+    def check(self, name, text):
+        """What is wrong with a configuration, as a list."""
+        wiring = name.removesuffix(".cfg").split("-", 2)[2]
+        kernel_of = {unit: kernel for kernel, unit in re.findall(r"^nk=(\w+):1:(\w+)$", text, re.M)}
+        cmac, cmac_ports = cmac_streams()
+        streams, memories, wrong = {}, set(), []
+        for unit, kernel in kernel_of.items():
+            if kernel.startswith("linecrypt_cmac_"):
+                for port, (_, bits, framed) in cmac.items():
+                    streams[f"{unit}.{port}"] = "Stream<MacWord>&" if (bits, framed) == (512, True) else "Stream<u8>&" if (bits, framed) == (8, False) else "?"
+                continue
+            source = connectivity.kernel_source(build.KERNELS, kernel, wiring)
+            if not source.is_file():
+                wrong.append(f"{unit}: no source of {kernel}")
+                continue
+            function, arguments, pragmas = top_function(source.read_text())
+            if function != kernel:
+                wrong.append(f"{source.name}: function {function}, kernel {kernel}")
+            for argument, kind in arguments.items():
+                expected = {"Memory": "M_AXI", "volatile u32": "S_AXILITE"}.get(kind, "AXIS")
+                if pragmas.pop(argument, None) != expected:
+                    wrong.append(f"{source.name}: {argument} has no LINECRYPT_{expected}")
+                if expected == "AXIS":
+                    streams[f"{unit}.{argument}"] = kind
+                elif expected == "M_AXI":
+                    memories.add(f"{unit}.{argument}")
+            wrong += [f"{source.name}: a pragma for {extra}, which is no argument" for extra in pragmas]
+        used = []
+        for source, sink in re.findall(r"^(?:stream_connect|sc)=([\w.]+):([\w.]+)(?::\d+)?$", text, re.M):
+            used += [source, sink]
+            if source not in streams or sink not in streams:
+                wrong.append(f"{source} -> {sink}: no such stream argument")
+            elif streams[source] != streams[sink] or streams[source] == "?":
+                wrong.append(f"{source} -> {sink}: {streams[source]} to {streams[sink]}")
+            for end, sends in ((source, True), (sink, False)):
+                if end.startswith("cmac_") and cmac.get(end.split(".")[1], (sends,))[0] != sends:
+                    wrong.append(f"{source} -> {sink}: the CMAC port's end goes the other way")
+        wrong += [f"{stream}: not connected" for stream in sorted(set(streams) - set(used))]
+        wrong += [f"{stream}: connected twice" for stream in set(used) if used.count(stream) > 1]
+        placed = re.findall(r"^sp=([\w.]+):", text, re.M)
+        wrong += [f"sp {port}: no such memory argument" for port in placed if port not in memories]
+        wrong += [f"{port}: no sp" for port in sorted(memories - set(placed))]
+        wrong += [f"slr {unit}: no such unit" for unit in re.findall(r"^slr=(\w+):", text, re.M) if unit not in kernel_of]
+        packaged = set(re.findall(r"bundle \$core (\w+)", (ROOT / "firmware_hls/rtl/package.tcl").read_text()))
+        for unit, pin in re.findall(r"^connect=.*\b(cmac_\d)/(\w+)", text, re.M):
+            if unit not in kernel_of or pin not in packaged | cmac_ports:
+                wrong.append(f"connect {unit}/{pin}: no such unit or pin")
+        return wrong
+
+    def test_every_name_in_a_configuration_is_one_of_the_kernels_and_nothing_is_left_open(self):
+        directions = {}
+        for name, text in connectivity.all_files().items():
+            self.assertEqual(self.check(name, text), [], name)
+            for ends in re.findall(r"^stream_connect=([\w.]+):([\w.]+):", text, re.M):
+                for end, sends in zip(ends, (True, False)):
+                    self.assertEqual(directions.setdefault(end, sends), sends, f"{name}: {end} sends here and receives elsewhere")
+
+    def test_what_drifts_apart_is_found(self):
+        good = connectivity.all_files()["u55c-esp-bump-in-the-wire.cfg"]
+        for old, new, says in (("black_0.receive_counts", "black_0.receive_count", "no such stream argument"),
+                               ("clear_0.arrived_beats:egress_0.in_beats", "clear_0.arrived_beats:egress_0.in_infos", "Stream<Beat>& to Stream<PacketInfo>&"),
+                               ("clear_0.transmit:cmac_0.s_axis", "clear_0.transmit:cmac_0.m_axis", "goes the other way"),
+                               ("control_0.clear_link:cmac_0.s_link", "control_0.clear_link:cmac_0.s_axis", "Stream<u8>& to Stream<MacWord>&"),
+                               ("sp=host_0.injected_memory", "sp=host_0.inject_memory", "no such memory argument"),
+                               ("slr=host_0", "slr=hosts_0", "no such unit"), ("cmac_1/gt_refclk", "cmac_1/refclk", "no such unit or pin"),
+                               ("nk=linecrypt_host:1:host_0", "nk=linecrypt_hosts:1:host_0", "no source of linecrypt_hosts")):
+            with self.subTest(new):
+                self.assertIn(old, good)
+                self.assertIn(says, "\n".join(self.check("u55c-esp-bump-in-the-wire.cfg", good.replace(old, new, 1))))
+        open_end = re.sub(r"^stream_connect=egress_0.exhausted:.*\n", "", good, flags=re.M)
+        self.assertIn("control_0.egress_exhausted: not connected", self.check("u55c-esp-bump-in-the-wire.cfg", open_end))
 
 
 FAKE_TOOL = r"""#!/bin/sh
@@ -201,7 +300,7 @@ class Build(unittest.TestCase):
         build.KERNELS = self.here / "kernels"
         build.KERNELS.mkdir()
         for card in budget.load("cards.json").values():
-            for wiring in ("look-aside", "bump-in-the-wire" if len(card["ports"]) > 1 else "port-to-host"):
+            for wiring in ("look-aside", "bump-in-the-wire")[:len(card["ports"])]:
                 units, streams = connectivity.design(card, wiring)
                 for kernel, unit, _ in units:
                     with open(build.KERNELS / f"{kernel}.cpp", "a", encoding="utf-8") as file:
@@ -219,9 +318,9 @@ class Build(unittest.TestCase):
 
     def test_all_that_is_missing_is_named_at_once(self):
         build.KERNELS = self.here / "kernels"
-        code, _, errors = self.run_build("u50", "esp", "port-to-host")
+        code, _, errors = self.run_build("u55c", "esp", "bump-in-the-wire")
         self.assertEqual(code, 1)
-        for piece in ("v++: not in PATH", "platform xilinx_u50_gen3x16_xdma_5_202210_1: no xilinx_u50", "vivado: not in PATH", "licence for cmac_usplus",
+        for piece in ("v++: not in PATH", "platform xilinx_u55c_gen3x16_xdma_3_202210_1: no xilinx_u55c", "vivado: not in PATH", "licence for cmac_usplus",
                       "kernel source firmware_hls/kernels/linecrypt_egress.cpp", "linecrypt-xclbin: not built"):
             self.assertIn(piece, errors)
         self.assertEqual(self.calls(), [])

@@ -5,6 +5,7 @@
 
 #include "firmware_hls/ports/exceptions.hpp"
 #include "firmware_hls/ports/receive.hpp"
+#include "firmware_hls/ports/side.hpp"
 #include "firmware_hls/ports/tally.hpp"
 #include "firmware_hls/ports/transmit.hpp"
 #include "firmware_hls/ports/wire.hpp"
@@ -346,4 +347,102 @@ TEST_CASE("the tally lets nothing out that no block protected and no policy pass
   CHECK(dropped.verdict == static_cast<std::uint8_t>(VerdictCode::unsupported));
   CHECK(beats_out.empty());
   CHECK(beats.empty());
+}
+
+TEST_CASE("a MAC's word holds a beat of each length, and what no frame has a byte of is bad") {
+  for (std::uint32_t bytes = 1; bytes <= fw::beat_bytes; ++bytes) {
+    const Bytes frame = noise(bytes);
+    const fp::WireBeat wire{beats_of(frame)[0], false};
+    const fw::MacWord word = fp::to_mac(wire);
+    CHECK(fw::word_of(word.keep, 0) == (bytes == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << bytes) - 1));
+    fw::MacWord dirty = word;  // bytes that keep does not name may hold anything
+    dirty.data = dirty.data | (bytes == 64 ? ap_uint<512>(0) : ~ap_uint<512>(0) << (8 * bytes));
+    const fp::WireBeat back = fp::from_mac(dirty);
+    CHECK(back.beat.bytes == bytes);
+    CHECK(back.beat.last);
+    CHECK_FALSE(back.bad);
+    CHECK(back.beat.data == wire.beat.data);
+  }
+  fw::MacWord none = {};
+  none.last = ap_uint<1>(1);
+  CHECK(fp::from_mac(none).bad);
+}
+
+TEST_CASE("a wire between kernels is low until told, and what is told last counts, however slowly it is read") {
+  fw::Clock clock;
+  fw::Stream<std::uint8_t> words(clock, 2);
+  fp::WireOut out(words);
+  fp::WireIn in(words);
+  std::mt19937 random(3);
+  CHECK_FALSE(in.tick());
+  bool level = false;
+  for (int i = 0; i < 2000; ++i) {
+    if (random() % 3 == 0) level = !level;
+    out.tick(level);
+    if (random() % 4 == 0) in.tick();
+    clock.tick();
+  }
+  bool seen = false;
+  for (int i = 0; i < 10; ++i) {
+    out.tick(level);
+    seen = in.tick();
+    clock.tick();
+  }
+  CHECK(seen == level);
+}
+
+TEST_CASE(
+    "a side as a kernel: frames go from its MAC to its chain, and from its chain to its MAC, only while enabled") {
+  fw::Clock clock;
+  fw::Stream<std::uint8_t> enabled(clock, 4);
+  fw::Stream<fw::MacWord> receive(clock, 4), transmit(clock, 64);
+  fw::Stream<fw::PacketInfo> injected_infos(clock, 4), aside_in_infos(clock, 4), arrived_infos(clock, 64),
+      done_infos(clock, 4), aside_out_infos(clock, 4);
+  fw::Stream<fw::Beat> injected_beats(clock, 4), aside_in_beats(clock, 4), arrived_beats(clock, 64),
+      done_beats(clock, 4), aside_out_beats(clock, 4), host_beats(clock, 4);
+  fw::Stream<fp::ExceptionNote> host_notes(clock, 4);
+  fw::Stream<abi::PortCounts> received(clock, 4), transmitted(clock, 4), to_host(clock, 4);
+  fp::Side side(clock, abi::black_port, enabled, receive, transmit, {injected_infos, injected_beats},
+                {aside_in_infos, aside_in_beats}, arrived_infos, arrived_beats, done_infos, done_beats, aside_out_infos,
+                aside_out_beats, host_notes, host_beats, received, transmitted, to_host);
+  abi::PortCounts last{};
+  const auto cycles = [&](int count) {
+    for (int i = 0; i < count; ++i) {
+      side.tick();
+      if (!received.empty()) last = received.read();
+      if (!transmitted.empty()) transmitted.read();
+      clock.tick();
+    }
+  };
+  const Bytes frame = noise(200);
+  const auto arrive = [&] {
+    for (const fw::Beat& beat : beats_of(frame)) {
+      receive.write(fp::to_mac({beat, false}));
+      cycles(2);
+    }
+    cycles(40);
+  };
+  // 1. Before the control kernel said a word.
+  arrive();
+  CHECK(arrived_infos.empty());
+  CHECK(last.closed == 1);
+  // 2. Enabled.
+  enabled.write(1);
+  cycles(4);
+  arrive();
+  REQUIRE_FALSE(arrived_infos.empty());
+  const fw::PacketInfo info = arrived_infos.read();
+  CHECK(info.length == frame.size());
+  Bytes got;
+  while (!arrived_beats.empty()) append(got, arrived_beats.read());
+  CHECK(got == frame);
+  // 3. Out, padded.
+  fw::PacketInfo done = fp::new_packet(30, abi::clear_port);
+  done.place |= static_cast<std::uint64_t>(fp::Destination::wire) << fp::mark::destination;
+  done_infos.write(done);
+  done_beats.write(beats_of(noise(30))[0]);
+  cycles(60);
+  REQUIRE_FALSE(transmit.empty());
+  CHECK(fp::from_mac(transmit.read()).beat.bytes == 60);
+  CHECK(transmit.empty());
 }

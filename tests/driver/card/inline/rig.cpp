@@ -43,6 +43,10 @@ void Wire::send(const Bytes& frame) {
   REQUIRE(::send(file_, frame.data(), frame.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(frame.size()));
 }
 
+bool Wire::try_send(const Bytes& frame) {
+  return ::send(file_, frame.data(), frame.size(), MSG_NOSIGNAL | MSG_DONTWAIT) == static_cast<ssize_t>(frame.size());
+}
+
 bool Wire::next(Bytes& frame, int milliseconds) {
   pollfd wait{file_, POLLIN, 0};
   if (poll(&wait, 1, milliseconds) <= 0) return false;

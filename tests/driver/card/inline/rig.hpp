@@ -26,6 +26,8 @@ class Wire {
   Wire& operator=(const Wire&) = delete;
 
   void send(const Bytes& frame);
+  // False: the other end takes no more now.
+  bool try_send(const Bytes& frame);
   // Waits until so many frames are there; fails the test when they do not come.
   std::vector<Bytes> take(std::size_t count);
   // What is there now.

@@ -26,7 +26,9 @@ TEST_CASE("clear frames leave as the software gateway would send them, and its p
     scenario.outer = Family::ipv6;
     scenario.vlan.push_back({0x8100, 100});
   }
-  SECTION("ESP in UDP") { scenario.udp = true; }
+  SECTION("ESP in UDP") {
+    scenario.udp = true;
+  }
   SECTION("ESP, then MACsec") {
     scenario.macsec = true;
   }

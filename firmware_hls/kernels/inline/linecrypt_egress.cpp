@@ -1,0 +1,33 @@
+// The egress chain of a bump-in-the-wire card: free-running, no registers, no memory ports.
+#include "firmware_hls/kernels/inline/chains.hpp"
+
+using namespace linecrypt;
+using namespace linecrypt::firmware;
+
+extern "C" void linecrypt_egress(Stream<PacketInfo>& in_infos, Stream<Beat>& in_beats, Stream<ConfigWord>& config,
+                                 Stream<PacketInfo>& out_infos, Stream<Beat>& out_beats,
+                                 Stream<abi::Response>& responses, Stream<abi::PortCounts>& receive_counts,
+                                 Stream<abi::PortCounts>& transmit_counts, Stream<abi::PortCounts>& to_host_counts,
+                                 Stream<u8>& exhausted) {
+  LINECRYPT_CTRL_NONE
+  LINECRYPT_AXIS(in_infos)
+  LINECRYPT_AXIS(in_beats)
+  LINECRYPT_AXIS(config)
+  LINECRYPT_AXIS(out_infos)
+  LINECRYPT_AXIS(out_beats)
+  LINECRYPT_AXIS(responses)
+  LINECRYPT_AXIS(receive_counts)
+  LINECRYPT_AXIS(transmit_counts)
+  LINECRYPT_AXIS(to_host_counts)
+  LINECRYPT_AXIS(exhausted)
+  LINECRYPT_DATAFLOW
+  static Clock clock;
+  static InlineEgressChain chain(clock, in_infos, in_beats, config, out_infos, out_beats, responses);
+  static ports::WireOut wire(exhausted);
+  ports::Count<ports::EgressTally>& count = chain.second().second().count();
+  ports::hand_on(receive_counts, count.counts(abi::PortCounter::receive));
+  ports::hand_on(transmit_counts, count.counts(abi::PortCounter::transmit));
+  ports::hand_on(to_host_counts, count.counts(abi::PortCounter::to_host));
+  chain.tick();
+  wire.tick(count.exhausted());
+}
