@@ -12,6 +12,10 @@ namespace firmware {
 
 enum class Kind : std::uint8_t { packet = 0, command = 1 };
 
+// The control kernel's own command, which it takes from no host: a block zeroes all that its removed SAs have left, the
+// words of the replay windows. It holds the packets behind it up for as long as that takes.
+constexpr abi::CommandOp sweep_op = static_cast<abi::CommandOp>(7);
+
 // abi::Command without the epoch, which the control kernel has checked.
 struct ConfigWord {
   std::uint32_t cookie;

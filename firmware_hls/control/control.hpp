@@ -197,8 +197,8 @@ class Control {
         s.enabled = false;
         if (s.doing == static_cast<u32>(abi::CardCommand::reset)) {
           next_phase(Phase::sweep);
-          s.sweep[0] = first_of_sweep(0, facts_);
-          s.sweep[1] = first_of_sweep(1, facts_);
+          s.sweep[0] = first_of_sweep(0);
+          s.sweep[1] = first_of_sweep(1);
         } else {
           s.phase = Phase::idle;
           finish();
@@ -237,7 +237,7 @@ class Control {
       word.op = abi::CommandOp::drain;
       word.respond = token;
     }
-    link(direction).commands.write(word);
+    if (word.op != abi::CommandOp::none) link(direction).commands.write(word);
   }
 
   // Every pointer to zero, the host's too; the next session begins at entry 0.

@@ -94,6 +94,7 @@ struct AesCtr {
     counter_ += lanes;
     first_ = false;
     inside_ = !last;
+    if (last) command_ = GcmCommand();  // a key stays no longer than its packet
   }
 
  private:

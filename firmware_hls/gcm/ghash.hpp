@@ -78,11 +78,12 @@ class Ghash {
       if (aad_bytes_ != 0) sum = sum ^ multiply(data, power);
     }
 
-    // 4. The ring: this place's sum is of `ring` beats ago, and of this packet once the ring has gone round.
+    // 4. The ring: this place's sum is of `ring` beats ago, and of this packet once the ring has gone round. A sum that
+    //    nothing will be added to is not kept: with the text that made it, it would tell H.
     LINECRYPT_DISTANCE(sums_, abi::ghash_ring)
     const ap_uint<128> before = sums_.read(place_);
     if (round_) sum = sum ^ multiply(before, power_[abi::ghash_powers - 1]);
-    sums_.write(place_, sum);
+    sums_.write(place_, remaining_ < ring ? ap_uint<128>(0) : sum);
 
     // 5. The last `ring` sums, each times H^(4d); d is what remains after it.
     if (remaining_ < ring) {
@@ -101,9 +102,19 @@ class Ghash {
     first_ = false;
     inside_ = !last;
     remaining_ = static_cast<std::uint16_t>(remaining_ - 1);
+    if (last) forget();
   }
 
  private:
+  // Nothing of the key, or of the hash before it was masked, outlives its packet.
+  void forget() {
+    LINECRYPT_INLINE
+    for (unsigned i = 0; i < abi::ghash_powers; ++i) {
+      LINECRYPT_UNROLL
+      power_[i] = ap_uint<128>(0);
+    }
+    hash_ = ap_uint<128>(0);
+  }
   static ap_uint<128> multiply(const ap_uint<128>& a, const ap_uint<128>& b) {
     LINECRYPT_INLINE
     return gf128_mul<Arithmetic>(a, b);

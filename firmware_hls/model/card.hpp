@@ -150,6 +150,7 @@ class Card final : public ClockedCard {
     return passed;
   }
   [[nodiscard]] std::uint64_t now() const override { return clock_.now(); }
+  [[nodiscard]] const Clock& clock() const override { return clock_; }
 
   bool inject(std::string_view fault, std::uint64_t argument) override {
     if (fault == "wrong_tag") {

@@ -21,6 +21,8 @@ class ClockedCard {
   virtual bool inject(std::string_view fault, std::uint64_t argument) = 0;
   virtual bool port_receive(std::uint32_t port, const unsigned char* frame, std::uint32_t length) = 0;
   virtual std::uint32_t port_transmit(std::uint32_t port, unsigned char* frame, std::uint32_t room) = 0;
+  // The tables on it are what tests of a reset look at.
+  [[nodiscard]] virtual const Clock& clock() const = 0;
 };
 
 // The card of one mode: which one is chosen by the source file that is linked (mode_esp.cpp, mode_macsec.cpp,

@@ -88,10 +88,11 @@ class Commit {
         held_(false),
         judged_(),
         verdict_(abi::VerdictCode::pending),
-        cycle_(0) {}
+        cycle_(0),
+        swept_(0) {}
 
   // 1. Everything of one packet is there, or nothing is taken.
-  // 2. Commands for these tables.
+  // 2. Commands for these tables. The sweep's is held while the windows are zeroed, two words a cycle.
   // 3. The decision. What is not delivered is cut to nothing.
   void tick() {
     LINECRYPT_PIPELINE
@@ -106,6 +107,7 @@ class Commit {
     }
     if (!held_ || out_.full() || opened_.full() || !limits_.allows(judged_.meta.info)) return;
     if (judged_.text && (computed_.empty() || received_.empty() || cuts_.full())) return;
+    if (is_command(judged_.meta.info, Protocol::block, sweep_op) && !windows_are_zero()) return;
     held_ = false;
     Done done = {};
     if (is_command(judged_.meta.info) && judged_.meta.info.config.block == Protocol::block) {
@@ -129,6 +131,16 @@ class Commit {
   bool busy() const { return held_; }
 
  private:
+  // One step of the sweep; true once the last zero is visible, D cycles behind its write.
+  bool windows_are_zero() {
+    constexpr u32 pairs = N * window_words / 2;
+    if (swept_ < pairs) windows_.zero_pair(swept_);
+    ++swept_;
+    if (swept_ < pairs + D) return false;
+    swept_ = 0;
+    return true;
+  }
+
   // False: nothing leaves.
   bool decide(bool tag_good) {
     Meta& meta = judged_.meta;
@@ -220,6 +232,7 @@ class Commit {
   Judged<Meta> judged_;
   abi::VerdictCode verdict_;
   u64 cycle_;
+  u32 swept_;  // pairs of window words, and the cycles behind them
 };
 
 }  // namespace firmware

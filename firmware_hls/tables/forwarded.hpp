@@ -47,6 +47,13 @@ class Forwarded {
     index_[0] = index;
     value_[0] = value;
   }
+  // Both ports: words 2 * pair and 2 * pair + 1 become zero. No read in this cycle and the D behind it.
+  void zero_pair(u32 pair) {
+    LINECRYPT_INLINE
+    const T zero = T();
+    ram_.write(2 * pair, zero);
+    ram_.write(2 * pair + 1, zero);
+  }
 
  private:
   Ram<T, N, D> ram_;

@@ -15,6 +15,31 @@ struct HashKey {
   u32 an;
 };
 
+// The hash buckets, which only ingress has.
+template <bool Exists, u32 N, u32 D>
+class Buckets {
+ public:
+  explicit Buckets(const Clock& clock) : ram_(clock) {}
+  const Row<1>& read(u32 index) {
+    LINECRYPT_INLINE
+    return ram_.read(index);
+  }
+  void write(u32 index, const Row<1>& bucket) {
+    LINECRYPT_INLINE
+    ram_.write(index, bucket);
+  }
+
+ private:
+  Ram<Row<1>, N, D> ram_;
+};
+template <u32 N, u32 D>
+class Buckets<false, N, D> {
+ public:
+  explicit Buckets(const Clock&) {}
+  Row<1> read(u32) const { return Row<1>(); }
+  void write(u32, const Row<1>&) {}
+};
+
 // Protocol gives: block, record_words, ingress, unknown (verdict), hash_key(window, l2, length), decode(row bytes, sa).
 template <class Meta, class Protocol, u32 N, u32 D>
 class Lookup {
@@ -94,7 +119,7 @@ class Lookup {
   Stream<Meta>& in_;
   Stream<Meta>& out_;
   Loaded<Protocol::record_words, N, D> records_;
-  Ram<Row<1>, N, D> buckets_;
+  Buckets<Protocol::ingress, N, D> buckets_;
   bool held_;
   Meta meta_;
   u32 closed_;

@@ -18,8 +18,6 @@ struct Done {
 
 constexpr u32 verdicts_per_word = 8;
 constexpr u32 verdict_words = (abi::verdict_codes + verdicts_per_word - 1) / verdicts_per_word;
-constexpr u32 verdict_rows = 16;
-static_assert(verdict_words <= verdict_rows, "each verdict has its counter");
 
 template <class Protocol, u32 D>
 class Stats {
@@ -78,7 +76,7 @@ class Stats {
 
   Stream<Done>& in_;
   Stream<PacketInfo>& out_;
-  Forwarded<abi::VerdictCounts, verdict_rows, D> counts_;
+  Forwarded<abi::VerdictCounts, verdict_words, D> counts_;
 };
 
 // events: masks of kinds to one word a kind, for the control kernel.

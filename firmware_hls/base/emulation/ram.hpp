@@ -3,7 +3,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <stdexcept>
+#include <typeinfo>
 #include <vector>
 
 #include "firmware_hls/base/emulation/card_memory.hpp"
@@ -15,9 +17,9 @@ namespace firmware {
 // D: cycles from a write to the first read that sees it. Two ports: more than two accesses in one cycle (a second read
 // of the same place counts once) throw, as does an index past the end.
 template <class T, std::size_t N, unsigned D>
-class Ram {
+class Ram final : public ClockedMemory {
  public:
-  explicit Ram(const Clock& clock) : clock_(&clock), cells_(N), writes_(2 * (D + 1)) {}
+  explicit Ram(const Clock& clock) : clock_(&clock), cells_(N), writes_(2 * (D + 1)) { clock.enrol(*this); }
   Ram(const Ram&) = delete;
   Ram& operator=(const Ram&) = delete;
   ~Ram() = default;
@@ -43,6 +45,26 @@ class Ram {
     slot.value = value;
     slot.visible = clock_->now() + D;
     ++count_;
+  }
+
+  std::size_t words() const override { return N; }
+  const std::type_info& holds() const override { return typeid(T); }
+  bool is_zero(std::size_t index) override {
+    settle();
+    T word = cells_[index];
+#if defined(__GNUC__) && !defined(__clang__)
+    __builtin_clear_padding(&word);
+#endif
+    unsigned char bytes[sizeof(T)];
+    std::memcpy(bytes, &word, sizeof bytes);
+    for (const unsigned char byte : bytes) {
+      if (byte != 0) return false;
+    }
+    return true;
+  }
+  void spoil() override {
+    settle();
+    for (T& word : cells_) std::memset(static_cast<void*>(&word), 1, sizeof word);
   }
 
  private:
