@@ -58,17 +58,15 @@ void check_static_keys(const Draft& draft, Report& report) {
                "them all the same: static_keys = \"accept-risk\" in [gateway]");
 }
 
-// The number of SAs against max_sas.
+// The number of SAs against max_sas. Where it is not said, a card may have room for more than the default.
 void check_count(const Draft& draft, Report& report) {
-  std::size_t count = 0;
-  for (const Tunnel& tunnel : draft.config.tunnels) count += 1 + tunnel.inbound.size();
-  for (const Macsec& macsec : draft.config.macsecs) {
-    count += macsec.transmit_sas.size();
-    for (const ReceiveScConfig& sc : macsec.receive_scs) count += sc.sas.size();
-  }
-  if (count <= draft.config.gateway.max_sas) return;
+  const Gateway& gateway = draft.config.gateway;
+  const std::uint32_t count = count_sas(draft.config);
+  if (!gateway.max_sas && gateway.offload != OffloadMode::software) return;
+  const std::uint32_t allowed = gateway.max_sas.value_or(max_sas_default);
+  if (count <= allowed) return;
   report.error(draft.gateway != nullptr ? draft.gateway->position_of("max_sas") : Position{},
-               fmt::format("max_sas = {} and the file has {} SAs", draft.config.gateway.max_sas, count));
+               fmt::format("max_sas = {} and the file has {} SAs", allowed, count));
 }
 
 }  // namespace
@@ -200,6 +198,16 @@ void check_policies(Draft& draft, Report& report) {
     draft.config.policies.push_back(std::move(entry));
   }
   if (report.error_count() == 0) warn_shadowed(draft, report);
+}
+
+std::uint32_t count_sas(const Config& config) noexcept {
+  std::size_t count = 0;
+  for (const Tunnel& tunnel : config.tunnels) count += 1 + tunnel.inbound.size();
+  for (const Macsec& macsec : config.macsecs) {
+    count += macsec.transmit_sas.size();
+    for (const ReceiveScConfig& sc : macsec.receive_scs) count += sc.sas.size();
+  }
+  return static_cast<std::uint32_t>(count);
 }
 
 }  // namespace linecrypt::config

@@ -43,6 +43,8 @@ enum class PollMode : std::uint8_t { adaptive, always };
 enum class StaticKeys : std::uint8_t { refuse, accept_risk };  // of ESP; RFC 4106 2 and RFC 8221 forbid static keys
 enum class LogLevel : std::uint8_t { error, warning, info, debug };
 
+inline constexpr std::uint32_t max_sas_default = 4096;
+
 struct Gateway {
   std::string name = "linecrypt";
   OffloadMode offload = OffloadMode::software;
@@ -53,8 +55,8 @@ struct Gateway {
   bool hugepages = false;                    // false: --no-huge
   std::uint32_t memory_mb = 64;              // DPDK memory without hugepages
   std::optional<std::uint32_t> worker_core;  // none: not pinned
-  std::uint32_t max_sas = 4096;
-  std::uint32_t buffers = 8192;  // packet buffers in all
+  std::optional<std::uint32_t> max_sas;      // none: max_sas_default, or what a card has room for
+  std::uint32_t buffers = 8192;              // packet buffers in all
   std::string state_directory = "/var/lib/linecrypt";
   std::string control_socket = "/run/linecrypt/control.sock";
   LogLevel log_level = LogLevel::info;
@@ -183,5 +185,8 @@ struct Config {
   std::vector<Route> routes;
   std::vector<Neighbour> neighbours;
 };
+
+// SAs that the file itself names.
+[[nodiscard]] std::uint32_t count_sas(const Config& config) noexcept;
 
 }  // namespace linecrypt::config

@@ -37,7 +37,8 @@ void read_gateway(Section section, Draft& draft) {
     section.error("memory_mb", "memory_mb does nothing with hugepages = true");
   std::uint32_t core = 0;
   if (section.integer("worker_core", 0, 1023, core)) gateway.worker_core = core;
-  section.integer("max_sas", 1, 1 << 20, gateway.max_sas);
+  std::uint32_t max_sas = 0;
+  if (section.integer("max_sas", 1, 1 << 20, max_sas)) gateway.max_sas = max_sas;
   section.integer("buffers", 512, 1 << 22, gateway.buffers);
   read_absolute_path(section, "state_directory", gateway.state_directory);
   if (read_absolute_path(section, "control_socket", gateway.control_socket) &&

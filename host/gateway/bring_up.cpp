@@ -34,6 +34,7 @@ Result<void> make_engine(Runtime& runtime) {
     const card::CardSnapshot card = runtime.engine_choice.card->snapshot();
     log(LogLevel::info, "card {} at {}, bitstream {}{}", card.name, card.bdf, card.xclbin_uuid,
         card.emulated ? ", emulated" : "");
+    if (const std::string& room = runtime.engine_choice.room; !room.empty()) log(LogLevel::warning, "{}", room);
     if (!card.note.empty()) runtime.notes.push_back("card: " + card.note);
   }
   const auto tested = runtime.engine->self_test();
@@ -87,7 +88,7 @@ Result<void> install_sas(Runtime& runtime) {
   control::SaControlOptions options;
   options.engine = runtime.engine;
   options.registry = runtime.registry.get();
-  options.max_sas = runtime.config.gateway.max_sas;
+  options.max_sas = runtime.engine_choice.max_sas;
   options.reclamation = runtime.quiescence->reclamation();
   options.clock = monotonic_clock();
   auto control = control::SaControl::open(options);

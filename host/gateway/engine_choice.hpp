@@ -30,6 +30,8 @@ struct EngineChoice {
   engines::FailoverEngine* failover = nullptr;  // the engine, where a card is in it
   card::CardEngine* card = nullptr;             // inside it
   std::string fallback;                         // why `auto` works without its card; empty: it does not
+  std::uint32_t max_sas = 0;                    // slots to ask the engine for
+  std::string room;                             // that not all of them have room on the card; empty: they have
 };
 
 using MakeCard = std::function<Result<std::unique_ptr<card::CardEngine>>(const card::CardOptions&)>;

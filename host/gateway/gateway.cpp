@@ -15,6 +15,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "host/gateway/api/card_view.hpp"
 #include "host/gateway/api/control_socket.hpp"
 #include "host/gateway/api/server.hpp"
 #include "host/gateway/api/views.hpp"
@@ -137,16 +138,20 @@ api::Answer Gateway::Impl::answer(const std::string& method, const std::string& 
   struct Resource {
     const char* method;
     const char* name;
-    nlohmann::json (*view)(Runtime&);
+    Result<nlohmann::json> (*view)(Runtime&);
   };
-  static constexpr std::array<Resource, 7> resources{{
-      {"GET", "status", [](Runtime& r) { return api::view_status(r); }},
-      {"GET", "sas", [](Runtime& r) { return api::view_sas(r); }},
-      {"GET", "policies", [](Runtime& r) { return api::view_policies(r); }},
-      {"GET", "ports", [](Runtime& r) { return api::view_ports(r); }},
-      {"GET", "counters", [](Runtime& r) { return api::view_counters(r); }},
-      {"GET", "live", [](Runtime& r) { return api::view_live(r); }},
-      {"POST", "selftest", [](Runtime& r) { return api::run_self_test(r); }},
+  static constexpr std::array<Resource, 11> resources{{
+      {"GET", "status", [](Runtime& r) -> Result<nlohmann::json> { return api::view_status(r); }},
+      {"GET", "sas", [](Runtime& r) -> Result<nlohmann::json> { return api::view_sas(r); }},
+      {"GET", "policies", [](Runtime& r) -> Result<nlohmann::json> { return api::view_policies(r); }},
+      {"GET", "ports", [](Runtime& r) -> Result<nlohmann::json> { return api::view_ports(r); }},
+      {"GET", "counters", [](Runtime& r) -> Result<nlohmann::json> { return api::view_counters(r); }},
+      {"GET", "live", [](Runtime& r) -> Result<nlohmann::json> { return api::view_live(r); }},
+      {"POST", "selftest", [](Runtime& r) -> Result<nlohmann::json> { return api::run_self_test(r); }},
+      {"GET", "card", api::view_card},
+      {"GET", "card/registers", api::view_card_registers},
+      {"POST", "card/selftest", api::test_card},
+      {"POST", "card/reset", api::reset_card},
   }};
   const Resource* found = nullptr;
   bool other_method = false;
@@ -161,9 +166,17 @@ api::Answer Gateway::Impl::answer(const std::string& method, const std::string& 
     const nlohmann::json body{{"error", other_method ? "method not allowed for this resource" : "no such resource"}};
     return {other_method ? 405 : 404, body.dump()};
   }
-  auto text = tasks->run([this, view = found->view] { return view(*runtime).dump(); }, answer_seconds);
+  // The task may outlive this wait.
+  const auto refused = std::make_shared<bool>(false);
+  auto text = tasks->run(
+      [this, view = found->view, refused] {
+        const auto document = view(*runtime);
+        *refused = !document.ok();
+        return document ? document->dump() : nlohmann::json{{"error", document.error().message}}.dump();
+      },
+      answer_seconds);
   if (!text) return {503, R"({"error":"the control thread did not answer in time"})"};
-  return {200, std::move(*text)};
+  return {*refused ? 409 : 200, std::move(*text)};
 }
 
 void Gateway::Impl::report(const Result<void>& result) {

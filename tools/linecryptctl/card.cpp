@@ -1,5 +1,5 @@
-// linecryptctl card: the Alveo cards of this machine, and one of them at work. `list` reads the bus only; the others
-// open the card themselves, and refuse while a daemon works with it.
+// linecryptctl card: the Alveo cards of this machine, and one of them at work. `list` reads the bus only. Where a
+// daemon works with the card the others ask it (card_daemon.cpp) or refuse; else they open the card themselves.
 #include "driver/card/pci/cards.hpp"
 
 #include <fmt/format.h>
@@ -9,8 +9,11 @@
 #include <memory>
 
 #include "driver/card/engine/card_engine.hpp"
+#include "driver/card/engine/registers.hpp"
+#include "driver/card/engine/xrt_module.hpp"
+#include "host/gateway/api/card_document.hpp"
 #include "tools/linecryptctl/acceptance.hpp"
-#include "tools/linecryptctl/card_registers.hpp"
+#include "tools/linecryptctl/card_documents.hpp"
 #include "tools/linecryptctl/client.hpp"
 #include "tools/linecryptctl/command.hpp"
 #include "tools/linecryptctl/table.hpp"
@@ -18,6 +21,10 @@
 namespace linecrypt::ctl {
 
 namespace {
+
+using gateway::api::card_document;
+using gateway::api::health_document;
+using gateway::api::registers_document;
 
 constexpr const char* default_bitstream = "/usr/lib/linecrypt/card.xclbin";
 
@@ -94,98 +101,47 @@ Exit list(const Session& session) {
 
 // ---- a card opened here ----
 
-Json snapshot_json(const card::CardSnapshot& s) {
-  const auto direction = [](const card::CardSnapshot::Direction& d) {
-    return Json{{"batches", d.batches}, {"jobs", d.jobs}, {"bytes", d.bytes}, {"in_flight", d.in_flight}};
-  };
-  return {{"state", card::name(s.state)},
-          {"reason", s.reason},
-          {"name", s.name},
-          {"address", s.bdf},
-          {"bitstream_uuid", s.xclbin_uuid},
-          {"abi", fmt::format("{}.{}", s.abi_version >> 16U, s.abi_version & 0xffffU)},
-          {"mode", card::name(s.mode)},
-          {"sas", s.sa_count},
-          {"emulated", s.emulated},
-          {"note", s.note},
-          {"sessions", s.sessions},
-          {"losses", s.losses},
-          {"lost_jobs", s.lost_jobs},
-          {"egress", direction(s.direction[0])},
-          {"ingress", direction(s.direction[1])}};
-}
-
-// XRT answers in JSON where it answers at all.
-Json health_part(const std::string& text) {
-  if (text.empty()) return nullptr;
-  Json parsed = Json::parse(text, nullptr, false);
-  return parsed.is_discarded() ? Json(text) : parsed;
-}
-
-Json health_json(const card::CardHealth& health) {
-  return {{"reachable", health.reachable},
-          {"thermal", health_part(health.thermal)},
-          {"electrical", health_part(health.electrical)},
-          {"memory", health_part(health.memory)},
-          {"pcie", health_part(health.pcie_info)},
-          {"offline", health.offline}};
-}
-
-std::string to_text(const Json& document) {
-  const Json& card = part(document, "card");
-  const Json& health = part(document, "health");
-  Table table({{"CARD"}, {field(card, "name")}});
-  for (const char* name : {"state", "reason", "address", "bitstream_uuid", "abi", "mode", "sas", "emulated", "note",
-                           "sessions", "losses", "lost_jobs"})
-    if (field(card, name) != "") table.add({name, field(card, name)});
-  table.add({"registers answer", field(health, "reachable")});
-  for (const char* name : {"thermal", "electrical", "memory", "pcie", "offline"}) {
-    const Json& value = part(health, name);
-    const std::string text = value.is_object() && !value.empty() ? value.dump() : field(health, name);
-    if (!text.empty()) table.add({name, text == "-" ? "not told by this card" : text});
-  }
-  return table.text();
-}
-
 Result<std::unique_ptr<card::CardEngine>> open_card(const Options& options) {
   return card::make_card_engine(card_options(options));
 }
 
 Exit show_card(const Session& session, card::CardEngine& engine) {
-  const Json document = {
-      {"where", "here"}, {"card", snapshot_json(engine.snapshot())}, {"health", health_json(engine.health())}};
+  const Json document = {{"where", "here"},
+                         {"card", card_document<Json>(engine.snapshot())},
+                         {"health", health_document<Json>(engine.health())}};
   if (session.json)
     session.print(document);
   else
-    session.say(to_text(document));
+    session.say(card_text(document));
   return engine.state() == card::CardState::lost ? Exit::failed : Exit::ok;
 }
 
-// Does a daemon answer that works with a card? It owns it then: opening the card here would end every SA on it.
-bool daemon_owns_card(const Session& session, const Options& options) {
-  if (options.direct) return false;
-  const Answer answer = get(session, "/v1/status");
-  const Json* const status = std::get_if<Json>(&answer);
-  return status != nullptr && part(part(*status, "offload"), "failover").is_object() &&
-         !part(part(*status, "offload"), "failover").empty();
-}
-
-Exit owned(const Session& session) {
+// What only a process that owns the card can do.
+Exit owned(const Session& session, const char* what) {
   return session.fail(Exit::refused,
-                      "linecryptd works with the card, and this would end every SA on it: stop linecryptd first. "
-                      "`linecryptctl status` tells of the card meanwhile, `linecryptctl selftest --daemon` tests it");
+                      fmt::format("linecryptd works with the card, and `card {}` would end every SA on it: stop "
+                                  "linecryptd first, or take the card from it (offload = \"software\" in its "
+                                  "configuration, and start it again)",
+                                  what));
 }
 
-// status and load: opening a card checks its bitstream and loads it where another or none runs.
 Exit open_and_show(Session& session, const Options& options) {
-  if (daemon_owns_card(session, options)) return owned(session);
   Result<std::unique_ptr<card::CardEngine>> engine = open_card(options);
   if (!engine) return session.fail(Exit::failed, engine.error().message);
   return show_card(session, **engine);
 }
 
+Exit status(Session& session, const Options& options) {
+  return daemon_owns_card(session, options.direct) ? daemon_card_status(session) : open_and_show(session, options);
+}
+
+// Opening a card checks its bitstream and loads it where another or none runs.
+Exit load(Session& session, const Options& options) {
+  return daemon_owns_card(session, options.direct) ? owned(session, "load") : open_and_show(session, options);
+}
+
 Exit reset(Session& session, const Options& options) {
-  if (daemon_owns_card(session, options)) return owned(session);
+  if (daemon_owns_card(session, options.direct)) return daemon_card_reset(session);
   Result<std::unique_ptr<card::CardEngine>> engine = open_card(options);
   if (!engine) return session.fail(Exit::failed, engine.error().message);
   if (Result<void> done = (*engine)->reset(); !done) return session.fail(Exit::failed, done.error().message);
@@ -193,33 +149,25 @@ Exit reset(Session& session, const Options& options) {
 }
 
 Exit selftest(Session& session, const Options& options) {
-  if (daemon_owns_card(session, options)) return owned(session);
+  if (daemon_owns_card(session, options.direct)) return daemon_card_selftest(session);
   Result<std::unique_ptr<card::CardEngine>> engine = open_card(options);
   if (!engine) return session.fail(Exit::failed, engine.error().message);
   const Result<void> tested = (*engine)->self_test();
-  if (session.json)
-    session.print({{"where", "here"}, {"passed", tested.ok()}, {"reason", tested ? "" : tested.error().message}});
-  session.say(tested ? "the card gives every known answer" : "the card fails: " + tested.error().message);
-  return tested ? Exit::ok : Exit::failed;
+  return show_card_selftest(
+      session, {{"where", "here"}, {"passed", tested.ok()}, {"reason", tested ? "" : tested.error().message}});
 }
 
+// Registers alone: the session of whoever had the card, if any, goes on.
 Exit dump(Session& session, const Options& options) {
-  if (daemon_owns_card(session, options)) return owned(session);
-  Result<std::vector<RegisterValue>> registers = read_registers(card_options(options));
-  if (!registers) return session.fail(Exit::failed, registers.error().message);
-  Table table({{"REGISTER"}, {"OFFSET", Align::right}, {"VALUE", Align::right}});
-  Json list = Json::array();
-  for (const RegisterValue& one : *registers) {
-    table.add({one.name, fmt::format("{:#06x}", one.offset), fmt::format("{:#010x}", one.value)});
-    list.push_back({{"name", one.name}, {"offset", one.offset}, {"value", one.value}});
-  }
-  if (session.json) session.print({{"where", "here"}, {"registers", list}});
-  session.say(table.text());
-  return Exit::ok;
+  if (daemon_owns_card(session, options.direct)) return daemon_card_dump(session);
+  Result<std::shared_ptr<card::CardPort>> port = card::open_xrt_port(card_options(options));
+  if (!port) return session.fail(Exit::failed, port.error().message);
+  return show_card_registers(
+      session, {{"where", "here"}, {"registers", registers_document<Json>(card::read_registers(**port))}});
 }
 
 Exit accept(Session& session, const Options& options) {
-  if (daemon_owns_card(session, options)) return owned(session);
+  if (daemon_owns_card(session, options.direct)) return owned(session, "accept");
   Result<std::unique_ptr<card::CardEngine>> engine = open_card(options);
   if (!engine) return session.fail(Exit::failed, engine.error().message);
   // Before the work: a report that cannot be written should not be found out at its end.
@@ -235,9 +183,12 @@ Exit accept(Session& session, const Options& options) {
     failed += check.passed ? 0 : 1;
     list.push_back({{"name", check.name}, {"passed", check.passed}, {"detail", check.detail}});
   }
-  const Json document = {{"version", LINECRYPT_VERSION_TEXT},          {"passed", failed == 0},
-                         {"whole", options.acceptance.whole},          {"card", snapshot_json((*engine)->snapshot())},
-                         {"health", health_json((*engine)->health())}, {"checks", list}};
+  const Json document = {{"version", LINECRYPT_VERSION_TEXT},
+                         {"passed", failed == 0},
+                         {"whole", options.acceptance.whole},
+                         {"card", card_document<Json>((*engine)->snapshot())},
+                         {"health", health_document<Json>((*engine)->health())},
+                         {"checks", list}};
   report << document.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
   report.close();
   if (!report) return session.fail(Exit::failed, fmt::format("{}: could not be written to the end", options.report));
@@ -273,9 +224,8 @@ void add_card(CLI::App& app, Session& session) {
   auto options = std::make_shared<Options>();
   add_command(*group, session, "list", "the cards on the PCI bus and why one cannot be used",
               [&session] { return list(session); });
-  add_card_command(*group, session, options, "status", "state and health of a card", open_and_show);
-  add_card_command(*group, session, options, "load", "checks a bitstream and its manifest, and loads it",
-                   open_and_show);
+  add_card_command(*group, session, options, "status", "state and health of a card", status);
+  add_card_command(*group, session, options, "load", "checks a bitstream and its manifest, and loads it", load);
   add_card_command(*group, session, options, "reset", "halts the card and sweeps every table", reset);
   add_card_command(*group, session, options, "selftest", "known answers through the card", selftest);
   add_card_command(*group, session, options, "dump", "registers of the card, for a fault report (no keys)", dump);

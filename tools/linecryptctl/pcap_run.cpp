@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstring>
@@ -152,7 +153,7 @@ PcapError run_pcap(const PcapRun& run, CaptureReader& reader, CaptureWriter& wri
   control::SaControlOptions options;
   options.engine = engine->get();
   options.registry = registry->get();
-  options.max_sas = config.gateway.max_sas;
+  options.max_sas = config.gateway.max_sas.value_or(std::max(config::max_sas_default, config::count_sas(config)));
   options.reclamation = {nullptr, no_workers};
   options.clock = {nullptr, now_ns};
   auto control = control::SaControl::open(options);

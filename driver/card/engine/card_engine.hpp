@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "linecrypt/abi/registers.hpp"
 #include "linecrypt/engine.hpp"
@@ -111,11 +112,20 @@ struct CardHealth {
   std::string offline;    // XRT's word on a reset or a firewall trip; empty: none
 };
 
+// One register of the control kernel.
+struct RegisterValue {
+  std::string name;
+  std::uint32_t offset = 0;
+  std::uint32_t value = 0;
+};
+
 class CardEngine : public Engine {
  public:
   [[nodiscard]] virtual CardState state() const noexcept = 0;  // any thread
   [[nodiscard]] virtual CardSnapshot snapshot() const = 0;     // control thread
   [[nodiscard]] virtual CardHealth health() = 0;               // control thread; may take milliseconds
+  // Control thread. Every register as it reads now; none without a card.
+  [[nodiscard]] virtual std::vector<RegisterValue> registers() = 0;
 
   // After a loss (or at any time while no job is in flight): ends the old session, opens the card again, resets it and
   // sees the reset confirmed. Then state is closed and open() may be called again. An error leaves it lost.

@@ -44,6 +44,7 @@ class LookAsideEngine final : public CardEngine {
   [[nodiscard]] CardState state() const noexcept override;
   [[nodiscard]] CardSnapshot snapshot() const override;
   [[nodiscard]] CardHealth health() override;
+  [[nodiscard]] std::vector<RegisterValue> registers() override;
   Result<void> reset() override;
   Result<void> reset_and_reopen() override;
   void start_recovery() override;

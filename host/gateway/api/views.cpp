@@ -136,6 +136,7 @@ json failover(const Runtime& runtime) {
             {"nowhere", status.sas_nowhere},
             {"pinned", status.sas_pinned}}},
           {"failovers", status.failovers},
+          {"renewals", status.renewals},
           {"returns", status.returns},
           {"moves", status.moves},
           {"jobs_redone", status.jobs_redone},
@@ -207,7 +208,7 @@ json view_status(const Runtime& runtime) {
                 {"not_dumpable", runtime.protection.not_dumpable}}},
               {"ports", runtime.config.ports.size()},
               {"sas", runtime.control->list().size()},
-              {"max_sas", runtime.config.gateway.max_sas},
+              {"max_sas", runtime.engine_choice.max_sas},
               {"buffers", {{"total", runtime.buffers->capacity()}, {"free", runtime.buffers->available()}}},
               {"worker",
                {{"loops", runtime.worker->counters().loops.get()},
@@ -224,6 +225,7 @@ json view_status(const Runtime& runtime) {
     result["warnings"].push_back(
         fmt::format("{} tunnels use static ESP keys (static_keys = \"accept-risk\"): RFC 4106 and RFC 8221 forbid them",
                     static_esp));
+  if (!runtime.engine_choice.room.empty()) result["warnings"].push_back(runtime.engine_choice.room);
   if (!runtime.protection.locked)
     result["warnings"].push_back("memory could not be locked (RLIMIT_MEMLOCK): keys might reach swap");
   return result;

@@ -32,7 +32,7 @@ log_level = "debug"
   CHECK_FALSE(g.hugepages);
   CHECK(g.memory_mb == 256);
   CHECK(g.worker_core == 3U);
-  CHECK(g.max_sas == 100);
+  CHECK(g.max_sas == 100U);
   CHECK(g.buffers == 16384);
   CHECK(g.state_directory == "/srv/state");
   CHECK(g.control_socket == "/run/control");

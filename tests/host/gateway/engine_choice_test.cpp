@@ -63,6 +63,7 @@ class FakeCard final : public card::CardEngine {
     return snapshot;
   }
   card::CardHealth health() override { return {}; }
+  std::vector<card::RegisterValue> registers() override { return {}; }
   Result<void> reset() override { return Error{"not here"}; }
   Result<void> reset_and_reopen() override { return Error{"not here"}; }
   void start_recovery() override { inner_->try_recover(); }

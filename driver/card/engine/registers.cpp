@@ -1,9 +1,9 @@
-#include "tools/linecryptctl/card_registers.hpp"
+#include "driver/card/engine/registers.hpp"
 
-#include "driver/card/engine/xrt_module.hpp"
+#include "driver/card/engine/engine.hpp"
 #include "linecrypt/abi/registers.hpp"
 
-namespace linecrypt::ctl {
+namespace linecrypt::card {
 
 namespace {
 
@@ -45,18 +45,20 @@ constexpr Named of_direction[] = {
 
 }  // namespace
 
-Result<std::vector<RegisterValue>> read_registers(const card::CardOptions& options) {
-  Result<std::shared_ptr<card::CardPort>> port = card::open_xrt_port(options);
-  if (!port) return port.error();
+std::vector<RegisterValue> read_registers(CardPort& port) {
   std::vector<RegisterValue> values;
-  for (const Named& one : common) values.push_back({one.name, one.offset, (*port)->read_register(one.offset)});
+  for (const Named& one : common) values.push_back({one.name, one.offset, port.read_register(one.offset)});
   for (std::uint32_t direction = 0; direction < abi::directions; ++direction)
     for (const Named& one : of_direction) {
       const std::uint32_t offset = one.offset + direction * abi::reg::work_stride;
       values.push_back(
-          {std::string(direction == 0 ? "egress_" : "ingress_") + one.name, offset, (*port)->read_register(offset)});
+          {std::string(direction == 0 ? "egress_" : "ingress_") + one.name, offset, port.read_register(offset)});
     }
   return values;
 }
 
-}  // namespace linecrypt::ctl
+std::vector<RegisterValue> LookAsideEngine::registers() {
+  return port_ ? read_registers(*port_) : std::vector<RegisterValue>();
+}
+
+}  // namespace linecrypt::card
