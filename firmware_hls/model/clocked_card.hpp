@@ -5,6 +5,7 @@
 #include <memory>
 #include <string_view>
 
+#include "firmware_hls/base/emulation/card_memory.hpp"
 #include "firmware_hls/dma/memory.hpp"
 
 namespace linecrypt {
@@ -13,6 +14,10 @@ namespace firmware {
 class ClockedCard {
  public:
   virtual ~ClockedCard() = default;
+  // A card's processes hold keys of packets on their way: its memory is in no core dump, whoever makes one.
+  static void* operator new(std::size_t bytes) { return card_allocate(bytes); }
+  static void operator delete(void* memory, std::size_t bytes) { card_release(memory, bytes); }
+
   virtual std::uint32_t read_register(std::uint32_t offset) = 0;
   virtual void write_register(std::uint32_t offset, std::uint32_t value) = 0;
   // As linecrypt_card_image::run.

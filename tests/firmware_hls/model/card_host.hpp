@@ -79,9 +79,10 @@ class CardHost {
   static constexpr std::uint32_t entries = 64;
   static constexpr std::uint32_t epoch = 0x5eed1234;
 
-  CardHost(CardMemory& memory, firmware::ClockedCard& card)
+  CardHost(CardMemory& memory, firmware::ClockedCard& card, std::uint32_t own_epoch = epoch)
       : memory_(memory),
         card_(card),
+        epoch_(own_epoch),
         commands_(memory.allocate(entries * sizeof(abi::Command))),
         responses_(memory.allocate(entries * sizeof(abi::Response))) {
     for (auto& ring : work_) ring = memory.allocate(entries * sizeof(abi::Batch));
@@ -129,7 +130,7 @@ class CardHost {
       set64(abi::reg::work_ring + d * abi::reg::work_stride, work_[d]);
       set(abi::reg::work_size + d * abi::reg::work_stride, entries);
     }
-    set(abi::reg::epoch, epoch);
+    set(abi::reg::epoch, epoch_);
     command(abi::CardCommand::enable);
     REQUIRE((reg(abi::reg::status) & abi::status::enabled) != 0);
   }
@@ -141,7 +142,7 @@ class CardHost {
 
   // Commands in the ring; the doorbell is the caller's, or ring().
   void put(abi::Command command) {
-    command.epoch = epoch;
+    command.epoch = epoch_;
     command.cookie = ++cookie_;
     memory_.as<abi::Command>(commands_ + (command_tail_ % entries) * sizeof command) = command;
     ++command_tail_;
@@ -177,7 +178,7 @@ class CardHost {
     std::size_t offset = jobs.size() * 64;
     for (const JobIn& job : jobs) {
       abi::JobDescriptor d{};
-      d.epoch = epoch;
+      d.epoch = epoch_;
       d.cookie = ++cookie_;
       d.input_offset = d.output_offset = static_cast<std::uint32_t>(offset);
       d.length = static_cast<std::uint16_t>(job.packet.size());
@@ -207,7 +208,7 @@ class CardHost {
   }
   [[nodiscard]] abi::Batch batch_of(const Slabs& slabs) const {
     abi::Batch batch{};
-    batch.epoch = epoch;
+    batch.epoch = epoch_;
     batch.input = slabs.input;
     batch.output = slabs.output;
     batch.input_bytes = batch.output_bytes = bytes_;
@@ -245,7 +246,7 @@ class CardHost {
     std::vector<JobOut> out;
     for (std::size_t i = 0; i < jobs.size(); ++i) {
       out.push_back(result(slabs, i));
-      REQUIRE(out.back().completion.epoch == epoch);
+      REQUIRE(out.back().completion.epoch == epoch_);
       REQUIRE(out.back().completion.cookie == slabs.descriptors[i].cookie);
     }
     memory_.release_to(mark);
@@ -264,6 +265,7 @@ class CardHost {
  private:
   CardMemory& memory_;
   firmware::ClockedCard& card_;
+  std::uint32_t epoch_;
   std::uint64_t commands_;
   std::uint64_t responses_;
   std::uint64_t work_[abi::directions]{};

@@ -2,11 +2,16 @@
 """Kills gateways under traffic, at random moments, and shows from captures that no (key, nonce) pair was used twice.
 
     tools/lab-shell /usr/bin/python3 tests/tools/crash/crash_test.py --programs build/dev/tools [--rounds N] [--power-loss SHIM]
+    build/dev/emulated_card/run tools/lab-shell ... --programs build/dev/tools --offload auto --bitstream build/dev/bitstreams/...xclbin
 
 Each round ends one of the two gateways by kill -9 after a random time and starts it again. With --power-loss its state directory
 first goes back to what had been synced, plus a random part of what had not (whole, none, or torn). Traffic runs both ways all the
 time. At the end traffic must flow, and both captures are opened: MACsec by the OpenSSL script, which refuses a repeated (key, IV);
 ESP by its explicit IV, which is the 64-bit number that the nonce is made of.
+
+With --bitstream both gateways work with the emulated card. It lives in the gateway's process: memory, tables and registers die with
+it, so this shows what the host must do after such an end (numbers, journal, a card opened anew under another epoch), not what a card
+that keeps its tables does with them. That is tests/driver/card/engine/second_session_test.cpp's.
 """
 import argparse
 import os
@@ -22,6 +27,7 @@ import gateways  # noqa: E402
 import proof  # noqa: E402
 from lab import Lab, LabError, wait_until  # noqa: E402
 
+MARKER = b"LINECRYPT-CLEAR-MARK"
 SENDER = """
 import socket, sys, time
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -29,7 +35,7 @@ n = 0
 while True:
     for _ in range(4):
         try:
-            s.sendto(b"%016d" % n, (sys.argv[1], 9))
+            s.sendto(b"LINECRYPT-CLEAR-MARK%016d" % n, (sys.argv[1], 9))
         except OSError:
             pass
         n += 1
@@ -117,25 +123,57 @@ def nonce_repeats(lab, side, key_file):
     return code != 0 and "nonce_reused" in output
 
 
+class CardSessions:
+    """What the gateways' cards say of themselves after each start: in use from the first frame on, under an epoch of their own."""
+
+    def __init__(self):
+        self.epochs = []
+        self.most_jobs = 0
+
+    def look(self, gateway):
+        failover = gateway.query("status")["offload"]["failover"]
+        proof.require(failover is not None, f"gateway {gateway.side} came back without its card")
+        document = gateway.query("card", "dump")
+        proof.require(document["where"] == "daemon", "the running gateway's card was read")
+        epoch = next(one["value"] for one in document["registers"] if one["name"] == "epoch")
+        proof.require(epoch not in (0, 0xFFFFFFFF), f"gateway {gateway.side}'s card has no epoch: {epoch:#x}")
+        self.epochs.append(epoch)
+
+    def all_on_card(self, gateway):
+        """Every SA is on the card, and the card has worked."""
+        status = gateway.query("status")
+        failover = status["offload"]["failover"]
+        card = gateway.query("card", "status")["card"]
+        self.most_jobs = max(self.most_jobs, card["egress"]["jobs"] + card["ingress"]["jobs"])
+        return failover["sas"]["primary"] == status["sas"] and card["egress"]["jobs"] > 0 and card["ingress"]["jobs"] > 0
+
+    def require_all_new(self):
+        proof.require(len(self.epochs) == len(set(self.epochs)), f"an epoch came twice: {self.epochs}")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--programs", required=True)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--power-loss", metavar="SHIM")
     parser.add_argument("--planted-fault", action="store_true", help="with --power-loss: the disk lies; the test passes if it sees the nonce repeat")
+    parser.add_argument("--offload", choices=("software", "auto", "card"), default="software")
+    parser.add_argument("--bitstream", help="with --offload auto or card: the xclbin")
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--folder", default="/run/lab")
     options = parser.parse_args()
     if os.environ.get("LINECRYPT_LONG") and not options.planted_fault:
-        options.rounds = 1000
+        options.rounds = 100 if options.bitstream else 1000
     seed = options.seed if options.seed is not None else random.randrange(2**32)
     rng = random.Random(seed)
-    print(f"seed {seed}, {options.rounds} rounds of {'power loss' if options.power_loss else 'kill -9'}", flush=True)
+    sessions = CardSessions() if options.bitstream else None
+    print(f"seed {seed}, {options.rounds} rounds of {'power loss' if options.power_loss else 'kill -9'}, offload {options.offload}", flush=True)
     with Lab(options.folder) as lab:
         gateways.build_network(lab)
         keys = gateways.Keys(lab)
         disks = {side: Disk(lab, side, options.power_loss) for side in gateways.SITES}
-        pair = {side: gateways.Gateway(lab, os.path.abspath(options.programs), side, gateways.configuration(lab, side)) for side in gateways.SITES}
+        pair = {side: gateways.Gateway(lab, os.path.abspath(options.programs), side, gateways.configuration(lab, side, offload=options.offload, bitstream=options.bitstream))
+                for side in gateways.SITES}
         for side, gateway in pair.items():
             enrolled = subprocess.run(lab.command(gateway.host, [gateway.ctl, "key", "enroll", gateway.config]),
                                       env={**os.environ, **(disks[side].environment or {})}, capture_output=True, text=True, timeout=60)
@@ -159,27 +197,37 @@ def main():
         for side in pair:
             start(side, 0)
         for side in pair:
-            pair[side].wait_ready()
+            pair[side].wait_ready(60)
+            if sessions:
+                sessions.look(pair[side])
         lab.start("site-a", "site-a-sender", "/usr/bin/python3", "-c", SENDER, "10.2.0.2")
         lab.start("site-b", "site-b-sender", "/usr/bin/python3", "-c", SENDER, "10.1.0.2")
 
         for number in range(1, options.rounds + 1):
             victim = rng.choice("ab")
-            time.sleep(rng.uniform(0.0, 0.35))
+            # A card takes longer to open: kills must also meet it at work.
+            time.sleep(rng.uniform(0.0, 1.5 if sessions else 0.35))
             pair[victim].program.stop(signal.SIGKILL, seconds=60)
             if options.power_loss:
                 disks[victim].lose_power(rng)
             start(victim, number)
             if rng.random() < 0.8:  # the others are killed while they start
-                pair[victim].wait_ready()
-            if number % 100 == 0:
+                pair[victim].wait_ready(60)
+                if sessions:
+                    sessions.look(pair[victim])
+            if number % (10 if sessions else 100) == 0:
                 print(f"round {number}", flush=True)
         for side in pair:
             if not pair[side].program.running():
                 raise LabError(f"gateway {side} did not come back:\n{pair[side].program.log()[-1500:]}")
-            pair[side].wait_ready()
+            pair[side].wait_ready(60)
         if not options.planted_fault:  # the peers rightly refuse numbers that come again
             wait_until(lambda: lab.run("site-a", "ping", "-c", "1", "-W", "1", "10.2.0.2", check=False)[0] == 0, 30, "traffic after the last restart")
+        if sessions:
+            for side in pair:
+                wait_until(lambda one=pair[side]: sessions.all_on_card(one), 60, f"gateway {side}'s SAs on its card, with traffic")
+            sessions.require_all_new()
+            print(f"{len(sessions.epochs)} starts seen, each with its card, no epoch twice", flush=True)
         for side in pair:
             if pair[side].program.stop() != 0:
                 raise LabError(f"gateway {side} did not stop cleanly:\n{pair[side].program.log()[-1500:]}")
@@ -194,9 +242,10 @@ def main():
             return
         for side in pair:
             circuit, clear = lab.path(f"gw-{side}/circuit.pcap"), lab.path(f"gw-{side}/clear.pcap")
-            count = proof.only_macsec(circuit, [])
+            count = proof.only_macsec(circuit, [MARKER])
             taken = proof.take_macsec_off(circuit, clear, key_file, lab)
             proof.require(taken["frames"] == count and taken["good"] == count, f"{circuit}: the OpenSSL script opened {taken} of {count} frames")
+            proof.only_esp(clear, [MARKER], gateways.outer_addresses())
             packets = esp_nonces(clear)
             proof.require(packets > options.rounds, f"{clear}: only {packets} ESP packets: the test saw too little")
             print(f"received by gateway {side}: {count} MACsec frames, {packets} ESP packets, no nonce twice", flush=True)
