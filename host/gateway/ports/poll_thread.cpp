@@ -32,7 +32,8 @@ constexpr std::uint32_t spin_loops = 32;
 constexpr std::uint64_t sleep_shortest_ns = 50'000;
 constexpr std::uint32_t sleep_doublings = 4;  // 50 us ... 800 us
 constexpr std::uint64_t sleep_longest_ns = 1'000'000;
-// While jobs are inside an engine: about as long as a card takes for a batch. Its transfer threads need processors, too.
+// While jobs are inside an engine: about as long as a card takes for a batch. Its transfer threads need processors,
+// too.
 constexpr std::uint64_t in_flight_sleep_ns = 20'000;
 constexpr int wait_ms = 10;
 constexpr unsigned long timer_slack_ns = 1'000;
