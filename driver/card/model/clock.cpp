@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "driver/card/model/card.hpp"
+#include "driver/card/model/memory.hpp"
 #include "linecrypt/abi/registers.hpp"
 
 namespace linecrypt::card_model {
@@ -101,6 +102,7 @@ void Card::sleep(Guard& guard, int milliseconds) {
 }
 
 void Card::clock() {
+  keep_stack_out_of_cores();
   Guard guard(mutex_);
   std::uint64_t piece = piece_cycles_least;
   auto slow_began = Clock::now();

@@ -1,6 +1,7 @@
 #include "driver/card/model/memory.hpp"
 
 #include <fmt/core.h>
+#include <pthread.h>
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -121,6 +122,16 @@ std::uint64_t CardMemory::find(std::span<const unsigned char> bytes) const {
 void CardMemory::forget() {
   for (Store& store : stores_)
     if (store.data != nullptr) madvise(store.data, store.size, MADV_DONTNEED);
+}
+
+void keep_stack_out_of_cores() {
+  pthread_attr_t attributes;
+  if (pthread_getattr_np(pthread_self(), &attributes) != 0) return;
+  void* lowest = nullptr;
+  std::size_t size = 0;
+  // A stack that glibc made: whole pages. It hands them to a later thread as they are, which does no harm.
+  if (pthread_attr_getstack(&attributes, &lowest, &size) == 0) madvise(lowest, size, MADV_DONTDUMP);
+  pthread_attr_destroy(&attributes);
 }
 
 }  // namespace linecrypt::card_model

@@ -70,4 +70,8 @@ class CardMemory {
   unsigned char* last_data_ = nullptr;
 };
 
+// The stack of the thread that clocks a card holds what a card has between its registers: keys of packets on their way.
+// From this call on the calling thread's stack is in no core file.
+void keep_stack_out_of_cores();
+
 }  // namespace linecrypt::card_model

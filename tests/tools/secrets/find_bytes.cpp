@@ -1,13 +1,13 @@
 // Looks for many byte strings in large files at once: find_bytes FILE... < strings
 //
 // Each line of standard input is a label, a tab, and a string of 8 bytes or more in hex; each line of the output is a
-// file, a tab, and the label of a string that stands in it. Exit 0, also where there are none; 2 for anything wrong.
+// file, a tab, the label of a string that stands in it, a tab, and where. Exit 0, also where there are none; 2 for
+// anything wrong.
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <iostream>
-#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -60,7 +60,6 @@ int main(int count, char** arguments) {
     file.seekg(0);
     if (!data.empty() && !file.read(reinterpret_cast<char*>(data.data()), static_cast<std::streamsize>(data.size())))
       return wrong(std::string(arguments[i]) + " cannot be read to its end");
-    std::set<std::string> found;
     for (std::size_t at = 0; at + 8 <= data.size(); ++at) {
       const std::uint64_t key = first8(data.data() + at);
       if (!maybe[slot_of(key)]) continue;
@@ -68,10 +67,9 @@ int main(int count, char** arguments) {
       for (auto one = begin; one != end; ++one) {
         const std::vector<std::uint8_t>& bytes = one->second.bytes;
         if (bytes.size() <= data.size() - at && std::memcmp(data.data() + at, bytes.data(), bytes.size()) == 0)
-          found.insert(one->second.label);
+          std::printf("%s\t%s\t%zu\n", arguments[i], one->second.label.c_str(), at);
       }
     }
-    for (const std::string& label : found) std::printf("%s\t%s\n", arguments[i], label.c_str());
   }
   return 0;
 }
