@@ -48,8 +48,7 @@ def card_section(bitstream):
     """What a gateway says of its card; empty without an xclbin."""
     if not bitstream:
         return ""
-    # Still of [gateway]: the emulated card has room for 2046 SAs, the daemon asks for 4096 unless told otherwise.
-    return f'max_sas = 1024\n\n[card]\nbitstream = "{bitstream}"\nmode = "both"\n'
+    return f'\n[card]\nbitstream = "{bitstream}"\nmode = "both"\n'
 
 
 def configuration(lab, side, extra="", offload="software", bitstream=None):

@@ -15,12 +15,17 @@ using gateway::choose_engine;
 
 namespace {
 
+constexpr std::uint32_t card_room = 8;
+
 // A card as far as the gateway sees it: software inside, lost on demand.
 class FakeCard final : public card::CardEngine {
  public:
   explicit FakeCard(std::uint32_t features) : features_(features) {
     engines::FaultOptions options;
-    options.limit = [](Capabilities& can) { can.engine = "card"; };
+    options.limit = [](Capabilities& can) {
+      can.engine = "card";
+      can.max_sas = card_room;
+    };
     inner_ = engines::make_fault_engine(software::make_software_engine().value(), options);
   }
   engines::FaultEngine& inner() { return *inner_; }
@@ -163,6 +168,52 @@ TEST_CASE("The card gets what [card] says") {
   CHECK(maker.seen.mode == abi::CardMode::esp);
   CHECK(maker.seen.trusted_keys == "/etc/linecrypt/keys.pem");
   CHECK(maker.seen.allow_shared_node);
+}
+
+TEST_CASE(
+    "Unsaid, there are as many SAs as the card has room for; more are refused with card and warned of with auto") {
+  const auto mode = GENERATE(OffloadMode::automatic, OffloadMode::card);
+  Maker maker;
+  config::Config config = config_of(mode);
+  CHECK(choose_engine(config, maker.make())->max_sas == card_room);
+  CHECK(choose_engine(config, maker.make())->room.empty());
+  config.gateway.max_sas = card_room - 1;
+  CHECK(choose_engine(config, maker.make())->max_sas == card_room - 1);
+  // Said, or named by the file: both are more than it has.
+  const bool said = GENERATE(true, false);
+  config.gateway.max_sas.reset();
+  if (said)
+    config.gateway.max_sas = card_room + 1;
+  else
+    config.tunnels.resize(card_room + 1);
+  const std::string what = said ? "max_sas = 9" : "the file has 9 SAs";
+  auto choice = choose_engine(config, maker.make());
+  if (mode == OffloadMode::card) {
+    REQUIRE_FALSE(choice.ok());
+    for (const std::string& text : {what, std::string("the card has room for 8"), std::string("offload = \"auto\"")})
+      CHECK(choice.error().message.find(text) != std::string::npos);
+    return;
+  }
+  REQUIRE(choice.ok());
+  CHECK(choice->max_sas == card_room + 1);
+  CHECK(choice->room == what + " and the card has room for 8: SAs beyond that stay in software");
+  // Those beyond are installed all the same.
+  SaSlot slots[card_room + 1];
+  EngineSetup setup;
+  setup.slots = slots;
+  REQUIRE(choice->engine->open(setup).ok());
+  REQUIRE(choice->engine->install({card_room, 1}, Sa(esp_sa(Direction::egress)), {1, 100}, 0).ok());
+  REQUIRE(choice->engine->install({0, 1}, Sa(esp_sa(Direction::egress)), {1, 100}, 0).ok());
+  CHECK(choice->failover->placement({card_room, 1})->engine == "software");
+  CHECK(choice->failover->placement({0, 1})->engine == "card");
+}
+
+TEST_CASE("Software has room for what the file names") {
+  Maker maker;
+  config::Config config = config_of(OffloadMode::software);
+  CHECK(choose_engine(config, maker.make())->max_sas == config::max_sas_default);
+  config.gateway.max_sas = 5;
+  CHECK(choose_engine(config, maker.make())->max_sas == 5);
 }
 
 TEST_CASE("auto goes on in software when the card is lost; card stands still; both go back to it") {

@@ -158,6 +158,65 @@ class Daemon(ctl.CtlTest):
         self.server.replies["/v1/selftest"] = (200, dict(DOCUMENTS["selftest"], passed=False, error="case 3"))
         self.assertIn("case 3", self.ask("selftest", "--daemon", code=1).out)
 
+    # XRT's documents of a card with sensors, as its sources write them.
+    CARD = {"where": "daemon",
+            "use": {"state": "used", "reason": "", "renewals": 0, "returns": 0, "sas_on_card": 4, "sas_in_software": 1,
+                    "sas_moving": 0, "sas_nowhere": 0},
+            "card": {"state": "ready", "reason": "", "name": "xilinx_u50_gen3x16_xdma_base_5", "address": "0000:65:00.1",
+                     "bitstream_uuid": "x", "abi": "1.0", "mode": "both", "sas": 16384, "emulated": False, "note": "",
+                     "sessions": 1, "losses": 0, "lost_jobs": 0},
+            "health": {"reachable": True, "offline": "",
+                       "thermal": {"thermals": [
+                           {"location_id": "fpga0", "description": "FPGA", "temp_C": "41", "is_present": "true"},
+                           {"location_id": "fpga_hbm", "description": "FPGA HBM", "temp_C": "0", "is_present": "false"}]},
+                       "electrical": {"power_rails": [
+                           {"id": "12v_pex", "description": "12 Volts PCI Express",
+                            "voltage": {"volts": "12.105", "is_present": "true"}, "current": {"amps": "1.620", "is_present": "true"}},
+                           {"id": "12v_aux", "description": "12 Volts Auxillary",
+                            "voltage": {"volts": "0.000", "is_present": "false"},
+                            "current": {"amps": "0.000", "is_present": "false"}}]},
+                       "memory": None, "pcie": {}}}
+
+    def own_a_card(self):
+        offload = dict(DOCUMENTS["status"]["offload"], failover={"state": "used"})
+        self.server.replies["/v1/status"] = (200, dict(DOCUMENTS["status"], offload=offload))
+        self.server.replies["/v1/card"] = (200, self.CARD)
+
+    def test_sensors_of_a_card_that_has_them(self):
+        self.own_a_card()
+        out = self.ask("card", "status").out
+        self.assertRegex(out, r"thermal: FPGA\s+41 C\n")
+        self.assertRegex(out, r"electrical: 12 Volts PCI Express\s+12.105 V\n")
+        self.assertRegex(out, r"electrical: 12 Volts PCI Express\s+1.620 A\n")
+        self.assertRegex(out, r"memory\s+not reported by this card")
+        self.assertRegex(out, r"pcie\s+not reported by this card")
+        self.assertIn("4 on the card, 1 in software, 0 on the way", out)
+        for text in ("HBM", "Auxillary", "is_present", "{"):
+            self.assertNotIn(text, out)
+        self.assertEqual(self.ask("card", "status", "--json").json(), self.CARD)
+
+    def test_a_card_of_a_daemon_is_asked_for_through_it(self):
+        self.own_a_card()
+        registers = {"where": "daemon", "registers": [{"name": "epoch", "offset": 32, "value": 305419896}]}
+        self.server.replies["/v1/card/registers"] = (200, registers)
+        self.assertRegex(self.ask("card", "dump").out, r"epoch\s+0x0020\s+0x12345678")
+        self.server.replies["/v1/card/selftest"] = (200, {"where": "daemon", "passed": False, "reason": "case 3"})
+        self.assertIn("the card fails: case 3", self.ask("card", "selftest", code=1).out)
+        self.assertEqual(self.server.asked[-1], ("POST", "/v1/card/selftest"))
+        self.server.replies["/v1/card/reset"] = (409, {"error": "the card is being recovered already"})
+        self.assertIn("being recovered already", self.ask("card", "reset", code=4).err)
+        self.server.replies["/v1/card/reset"] = (200, {"where": "daemon", "use": {}})
+        self.ask("card", "reset")
+        self.assertEqual(self.server.asked[-2:], [("POST", "/v1/card/reset"), ("GET", "/v1/card")])
+        for command in ("load", "accept"):
+            self.assertIn("stop linecryptd first", self.ask("card", command, code=4).err)
+
+    def test_a_lost_card_is_exit_1(self):
+        self.own_a_card()
+        lost = dict(self.CARD, use=dict(self.CARD["use"], state="lost", reason="pulled out"))
+        self.server.replies["/v1/card"] = (200, lost)
+        self.assertIn("lost: pulled out", self.ask("card", "status", code=1).out)
+
     def test_live_rules(self):
         config = self.gateway("a")
         done = self.ctl("check", "--live", "--socket", self.path, config, code=0)
