@@ -8,6 +8,7 @@
 #include <net/ethernet.h>
 #include <net/if.h>
 #include <pcap/pcap.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -204,7 +205,10 @@ class Capture : public Attachment {
 // nobody does, frames that leave are lost, as on a port without a cable.
 class Socket : public Attachment {
  public:
-  Socket(Descriptor listener, std::string path) : listener_(std::move(listener)), path_(std::move(path)) {}
+  Socket(Descriptor listener, Descriptor either, std::string path)
+      : listener_(std::move(listener)), either_(std::move(either)), path_(std::move(path)) {
+    watch(EPOLL_CTL_ADD, listener_.get());
+  }
   ~Socket() override {
     hang_up();
     unlink(path_.c_str());
@@ -221,9 +225,12 @@ class Socket : public Attachment {
     if (file.get() < 0 || bind(file.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0 ||
         listen(file.get(), 1) < 0)
       return failed(port, "making the socket");
-    return std::unique_ptr<Attachment>(new Socket(std::move(file), port.name));
+    Descriptor either(epoll_create1(EPOLL_CLOEXEC));
+    if (either.get() < 0) return failed(port, "watching the socket");
+    return std::unique_ptr<Attachment>(new Socket(std::move(file), std::move(either), port.name));
   }
-  [[nodiscard]] int descriptor() const override { return peer_ >= 0 ? peer_ : listener_.get(); }
+  // One for both: whoever waits for it must not miss that a peer came meanwhile.
+  [[nodiscard]] int descriptor() const override { return either_.get(); }
   std::uint32_t receive(std::span<unsigned char> room) override {
     if (!answer()) return 0;
     const ssize_t got = recv(peer_, room.data(), room.size(), MSG_TRUNC);
@@ -231,20 +238,39 @@ class Socket : public Attachment {
     return got > 0 && got <= static_cast<ssize_t>(room.size()) ? static_cast<std::uint32_t>(got) : 0;
   }
   bool transmit(std::span<const unsigned char> frame, std::uint64_t /*now*/) override {
-    return answer() && send(peer_, frame.data(), frame.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(frame.size());
+    if (!answer()) return false;
+    if (put(frame)) return true;
+    if (errno != EPIPE && errno != ECONNRESET) return false;
+    hang_up();  // this end has gone, and another may have come
+    return answer() && put(frame);
   }
 
  private:
+  bool put(std::span<const unsigned char> frame) const {
+    return send(peer_, frame.data(), frame.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(frame.size());
+  }
   bool answer() {
-    if (peer_ < 0) peer_ = accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    return peer_ >= 0;
+    if (peer_ >= 0) return true;
+    peer_ = accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (peer_ < 0) return false;
+    watch(EPOLL_CTL_DEL, listener_.get());  // the next one waits
+    watch(EPOLL_CTL_ADD, peer_);
+    return true;
   }
   void hang_up() {
-    if (peer_ >= 0) close(peer_);
+    if (peer_ < 0) return;
+    close(peer_);  // which epoll sees by itself
     peer_ = -1;
+    watch(EPOLL_CTL_ADD, listener_.get());
+  }
+  void watch(int operation, int descriptor) {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    epoll_ctl(either_.get(), operation, descriptor, &event);
   }
 
   Descriptor listener_;
+  Descriptor either_;
   int peer_ = -1;
   std::string path_;
 };

@@ -61,8 +61,7 @@ TEST_CASE("a capture of clear traffic becomes one of ESP on the circuit, and the
   rig.install();
   rig.publish();
   CHECK(model_state(capture_card).port_in[0] == 0);
-  cable(capture_card, abi::clear_port, true);
-  cable(capture_card, abi::black_port, true);
+  plug_all(capture_card);
   rig.wait_for(abi::egress_port, Verdict::policy_default, 1);
   rig.wait_for(abi::egress_port, Verdict::ok, 100);
   rig.wait_for(abi::ingress_port, Verdict::ok, 100);

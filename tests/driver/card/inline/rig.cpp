@@ -7,8 +7,10 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <cerrno>
 #include <chrono>
 #include <cstdlib>
+#include <cstring>
 #include <thread>
 
 namespace linecrypt::inline_test {
@@ -60,8 +62,9 @@ bool Wire::next(Bytes& frame, int milliseconds) {
 std::vector<Bytes> Wire::take(std::size_t count) {
   std::vector<Bytes> frames(count);
   for (std::size_t i = 0; i < count; ++i) {
-    INFO("frame " << i << " of " << count);
-    REQUIRE(next(frames[i], patience_ms));
+    const bool came = next(frames[i], patience_ms);
+    INFO("frame " << i << " of " << count << ": " << std::strerror(errno));
+    REQUIRE(came);
   }
   return frames;
 }
@@ -92,8 +95,12 @@ struct linecrypt_model_state model_state(unsigned device) {
 void fault(const char* name, std::uint64_t at_cycle, std::uint64_t argument) {
   REQUIRE(model<decltype(&::linecrypt_model_fault)>("linecrypt_model_fault")(0, name, at_cycle, argument) == 0);
 }
-void cable(unsigned device, unsigned port, bool plugged) {
-  REQUIRE(model<decltype(&::linecrypt_model_cable)>("linecrypt_model_cable")(device, port, plugged ? 1 : 0) == 0);
+// A frame that crosses before the other cable is in would be lost.
+void plug_all(unsigned device) {
+  REQUIRE(model<decltype(&::linecrypt_model_hold)>("linecrypt_model_hold")(device) == 0);
+  for (const unsigned port : {abi::clear_port, abi::black_port})
+    REQUIRE(model<decltype(&::linecrypt_model_cable)>("linecrypt_model_cable")(device, port, 1) == 0);
+  REQUIRE(model<decltype(&::linecrypt_model_release)>("linecrypt_model_release")(device) == 0);
 }
 
 OnCard::OnCard(const gt::Scenario& settings, std::uint32_t which) : scenario(settings), pair(settings), device(which) {

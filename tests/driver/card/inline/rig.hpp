@@ -44,7 +44,7 @@ card::CardOptions options(std::uint32_t device = 0, const std::string& mode = "i
 // The HAL library's own doors for tests.
 struct linecrypt_model_state model_state(unsigned device = 0);
 void fault(const char* name, std::uint64_t at_cycle = 0, std::uint64_t argument = 0);
-void cable(unsigned device, unsigned port, bool plugged);
+void plug_all(unsigned device);  // both cables, between two cycles
 
 struct OnCard {
   static constexpr Lease numbers{1, 1U << 20U};

@@ -142,6 +142,8 @@ TEST_CASE("each mistake in the configuration is refused with its line and what i
       {"[[card]]\n[[card.port]]\nindex = 2", "'index' must be a number from 0 to 1"},
       {"[[card]]\n[[card.port]]\nattach = \"usb:x\"", "allowed: tap:<interface>"},
       {"[[card]]\n[[card.port]]\nattach = \"tap:a-name-that-is-too-long\"", "1 to 15 characters"},
+      {"[[card]]\n[[card.port]]\nattach = \"socket:\"", "a socket's path has 1 to 107 characters"},
+      {"[[card]]\n[[card.port]]\nattach = \"tap:a\"\nplugged = 1", "'plugged' must be true or false"},
       {"[[card]]\n[[card.port]]\nattach = \"pcap:one\"", "the file to read, a comma"},
       {"[[card]]\n[[card.port]]\nattach=\"tap:a\"\n[[card.port]]\nattach=\"tap:b\"", "port 0 is there twice"},
       {"[[card]]\n[[card.fault]]\nname = \"burn\"", "allowed: hang, slow"},
