@@ -210,4 +210,8 @@ std::uint32_t count_sas(const Config& config) noexcept {
   return static_cast<std::uint32_t>(count);
 }
 
+std::uint32_t places_for_sas(const Config& config, std::uint32_t room) noexcept {
+  return config.gateway.max_sas.value_or(std::max(room, count_sas(config)));
+}
+
 }  // namespace linecrypt::config

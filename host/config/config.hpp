@@ -188,5 +188,7 @@ struct Config {
 
 // SAs that the file itself names.
 [[nodiscard]] std::uint32_t count_sas(const Config& config) noexcept;
+// Places for SAs: max_sas, else `room` or as many as the file names where those are more.
+[[nodiscard]] std::uint32_t places_for_sas(const Config& config, std::uint32_t room = max_sas_default) noexcept;
 
 }  // namespace linecrypt::config

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <optional>
 #include <utility>
 
 #include "host/software/engine.hpp"
@@ -47,11 +45,11 @@ Result<std::unique_ptr<card::CardEngine>> open_card(const config::Config& config
 // How many SAs there may be. Where the file does not say, as many as the card has room for: it is what a person who has
 // a card wants. Those of the file that are beyond live in software, or there is no such place.
 Result<void> make_room(const config::Config& config, std::uint32_t room, EngineChoice& choice) {
-  const std::uint32_t named = config::count_sas(config);
-  const std::optional<std::uint32_t> asked = config.gateway.max_sas;
-  choice.max_sas = asked.value_or(std::max(room, named));
+  const bool asked = config.gateway.max_sas.has_value();
+  choice.max_sas = config::places_for_sas(config, room);
   if (choice.max_sas <= room) return {};
-  const std::string what = asked ? fmt::format("max_sas = {}", *asked) : fmt::format("the file has {} SAs", named);
+  const std::string what =
+      asked ? fmt::format("max_sas = {}", choice.max_sas) : fmt::format("the file has {} SAs", choice.max_sas);
   if (config.gateway.offload == OffloadMode::card)
     return Error{fmt::format(
         "gateway: {} and the card has room for {}; allowed with offload = \"card\": at most {}{}, or offload = "
@@ -103,7 +101,7 @@ Result<EngineChoice> choose_engine(const config::Config& config, const MakeCard&
   }
   if (card == nullptr) {
     choice.engine = std::move(software);
-    choice.max_sas = config.gateway.max_sas.value_or(std::max(config::max_sas_default, config::count_sas(config)));
+    choice.max_sas = config::places_for_sas(config);
     return choice;
   }
   if (auto fits = make_room(config, card->capabilities().max_sas, choice); !fits) return fits.error();

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstring>
@@ -153,7 +152,7 @@ PcapError run_pcap(const PcapRun& run, CaptureReader& reader, CaptureWriter& wri
   control::SaControlOptions options;
   options.engine = engine->get();
   options.registry = registry->get();
-  options.max_sas = config.gateway.max_sas.value_or(std::max(config::max_sas_default, config::count_sas(config)));
+  options.max_sas = config::places_for_sas(config);
   options.reclamation = {nullptr, no_workers};
   options.clock = {nullptr, now_ns};
   auto control = control::SaControl::open(options);
