@@ -61,11 +61,7 @@ Patience LookAsideEngine::patience() const noexcept {
 
 // A sweep of every table takes its time, whatever the packets were promised.
 Patience LookAsideEngine::opening_patience() const noexcept {
-  return {clock_, facts_.emulated() ? progress_limit_emulated_ns : progress_limit_ns};
-}
-
-std::uint32_t LookAsideEngine::new_epoch() const {
-  return random_epoch(options_.epoch, clock_);
+  return {clock_, facts_.progress_limit_ns()};
 }
 
 void LookAsideEngine::note_failure(const Error& error) {
@@ -151,8 +147,9 @@ Result<void> LookAsideEngine::start(const EngineSetup& setup) {
     run.queues.push_back(std::make_unique<Queue>(options_.queue_jobs));
   run.flags = std::make_unique<EventFlags>(setup.slots);
   run.own_flags = std::make_unique<EventFlags>(run.own);
-  const std::uint32_t epoch = new_epoch();
-  run.table = std::make_unique<SaTable>(capabilities_, setup, run.own, facts_.sa_count, new_epoch());
+  const std::uint32_t epoch = random_epoch(options_.epoch, clock_);
+  run.table =
+      std::make_unique<SaTable>(capabilities_, setup, run.own, facts_.sa_count, random_epoch(options_.epoch, clock_));
   auto commands = CommandRing::make(port_, epoch, patience(), run.loss, run.table->keep_alive());
   if (!commands) return commands.error();
   run.commands = std::move(*commands);

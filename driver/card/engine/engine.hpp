@@ -82,7 +82,6 @@ class LookAsideEngine final : public CardEngine {
   void end_recovery();
   [[nodiscard]] Patience patience() const noexcept;
   [[nodiscard]] Patience opening_patience() const noexcept;
-  [[nodiscard]] std::uint32_t new_epoch() const;
 
   CardOptions options_;
   OpenPort open_port_;

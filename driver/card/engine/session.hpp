@@ -18,10 +18,9 @@ struct CardFacts {
   std::uint32_t features = 0;
   std::uint32_t sa_count = 0;
   [[nodiscard]] bool emulated() const noexcept { return (features & abi::feature::modelled) != 0; }
+  // Without progress for so long it is lost, where the options do not say. An emulated card's clock is not ours.
+  [[nodiscard]] std::uint64_t progress_limit_ns() const noexcept { return emulated() ? 10'000'000'000 : 200'000'000; }
 };
-
-inline constexpr std::uint64_t progress_limit_ns = 200'000'000;
-inline constexpr std::uint64_t progress_limit_emulated_ns = 10'000'000'000;
 
 // Is it a card of ours, of our ABI, and can it do what is asked? Starts the control kernel where it does not run.
 Result<CardFacts> read_facts(CardPort& port, abi::CardMode wanted);

@@ -49,8 +49,7 @@ Result<std::unique_ptr<InlineCard>> InlineCard::open(std::shared_ptr<CardPort> p
   if ((facts->features & abi::feature::inline_ports) == 0)
     return Error{"in-line card: its bitstream's wiring is look-aside, allowed: bump-in-the-wire"};
   const std::uint64_t limit = options.progress_timeout_ms != 0 ? std::uint64_t{options.progress_timeout_ms} * 1'000'000
-                              : facts->emulated()              ? progress_limit_emulated_ns
-                                                               : progress_limit_ns;
+                                                               : facts->progress_limit_ns();
   std::unique_ptr<InlineCard> card(
       new InlineCard(std::move(port), *facts, random_epoch(options.epoch, clock), Patience{clock, limit}));
   if (auto begun = card->begin(); !begun) return begun.error();
