@@ -9,9 +9,9 @@
 
 namespace linecrypt::gateway {
 
-std::optional<std::string> ControlTasks::run(std::function<std::string()> task, int seconds) {
-  std::packaged_task<std::string()> packaged(std::move(task));
-  std::future<std::string> result = packaged.get_future();
+std::optional<api::Answer> ControlTasks::run(std::function<api::Answer()> task, int seconds) {
+  std::packaged_task<api::Answer()> packaged(std::move(task));
+  std::future<api::Answer> result = packaged.get_future();
   {
     const std::scoped_lock lock(mutex_);
     if (closed_) return std::nullopt;
@@ -29,7 +29,7 @@ std::optional<std::string> ControlTasks::run(std::function<std::string()> task, 
 
 void ControlTasks::serve() {
   while (true) {
-    std::packaged_task<std::string()> task;
+    std::packaged_task<api::Answer()> task;
     {
       const std::scoped_lock lock(mutex_);
       if (tasks_.empty()) return;

@@ -6,8 +6,8 @@
 #include <future>
 #include <mutex>
 #include <optional>
-#include <string>
 
+#include "host/gateway/api/server.hpp"
 #include "host/gateway/runtime.hpp"
 
 namespace linecrypt::gateway {
@@ -17,9 +17,9 @@ class ControlTasks {
   // `wakeup` is an eventfd that the control thread waits on.
   explicit ControlTasks(int wakeup) : wakeup_(wakeup) {}
 
-  // Any thread but the control thread: runs `task` there and returns its text; none when it did not come within
+  // Any thread but the control thread: runs `task` there and returns its answer; none when it did not come within
   // `seconds`, or the gateway is ending.
-  std::optional<std::string> run(std::function<std::string()> task, int seconds);
+  std::optional<api::Answer> run(std::function<api::Answer()> task, int seconds);
   // Control thread.
   void serve();
   void close();
@@ -28,7 +28,7 @@ class ControlTasks {
   int wakeup_;
   std::mutex mutex_;
   bool closed_ = false;
-  std::deque<std::packaged_task<std::string()>> tasks_;
+  std::deque<std::packaged_task<api::Answer()>> tasks_;
 };
 
 }  // namespace linecrypt::gateway

@@ -53,6 +53,12 @@ Result<OwnDescriptor> stop_signals() {
   return descriptor;
 }
 
+// A view that there always is, among those that may be refused.
+template <auto view>
+Result<nlohmann::json> always(Runtime& runtime) {
+  return view(runtime);
+}
+
 void empty(int descriptor) {
   std::uint64_t count = 0;
   static_cast<void>(!::read(descriptor, &count, sizeof count));
@@ -141,13 +147,13 @@ api::Answer Gateway::Impl::answer(const std::string& method, const std::string& 
     Result<nlohmann::json> (*view)(Runtime&);
   };
   static constexpr std::array<Resource, 11> resources{{
-      {"GET", "status", [](Runtime& r) -> Result<nlohmann::json> { return api::view_status(r); }},
-      {"GET", "sas", [](Runtime& r) -> Result<nlohmann::json> { return api::view_sas(r); }},
-      {"GET", "policies", [](Runtime& r) -> Result<nlohmann::json> { return api::view_policies(r); }},
-      {"GET", "ports", [](Runtime& r) -> Result<nlohmann::json> { return api::view_ports(r); }},
-      {"GET", "counters", [](Runtime& r) -> Result<nlohmann::json> { return api::view_counters(r); }},
-      {"GET", "live", [](Runtime& r) -> Result<nlohmann::json> { return api::view_live(r); }},
-      {"POST", "selftest", [](Runtime& r) -> Result<nlohmann::json> { return api::run_self_test(r); }},
+      {"GET", "status", always<api::view_status>},
+      {"GET", "sas", always<api::view_sas>},
+      {"GET", "policies", always<api::view_policies>},
+      {"GET", "ports", always<api::view_ports>},
+      {"GET", "counters", always<api::view_counters>},
+      {"GET", "live", always<api::view_live>},
+      {"POST", "selftest", always<api::run_self_test>},
       {"GET", "card", api::view_card},
       {"GET", "card/registers", api::view_card_registers},
       {"POST", "card/selftest", api::test_card},
@@ -166,17 +172,15 @@ api::Answer Gateway::Impl::answer(const std::string& method, const std::string& 
     const nlohmann::json body{{"error", other_method ? "method not allowed for this resource" : "no such resource"}};
     return {other_method ? 405 : 404, body.dump()};
   }
-  // The task may outlive this wait.
-  const auto refused = std::make_shared<bool>(false);
-  auto text = tasks->run(
-      [this, view = found->view, refused] {
+  auto answer = tasks->run(
+      [this, view = found->view]() -> api::Answer {
         const auto document = view(*runtime);
-        *refused = !document.ok();
-        return document ? document->dump() : nlohmann::json{{"error", document.error().message}}.dump();
+        if (!document) return {409, nlohmann::json{{"error", document.error().message}}.dump()};
+        return {200, document->dump()};
       },
       answer_seconds);
-  if (!text) return {503, R"({"error":"the control thread did not answer in time"})"};
-  return {*refused ? 409 : 200, std::move(*text)};
+  if (!answer) return {503, R"({"error":"the control thread did not answer in time"})"};
+  return std::move(*answer);
 }
 
 void Gateway::Impl::report(const Result<void>& result) {

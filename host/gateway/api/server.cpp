@@ -40,10 +40,9 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(ControlSocket socket, Handle
   };
   server.new_task_queue = [] { return new httplib::ThreadPool(threads); };
   server.set_payload_max_length(longest_body);
-  for (const char* const pattern : {"/v1/([a-z]+)", "/v1/([a-z]+/[a-z]+)"}) {
-    server.Get(pattern, answer);
-    server.Post(pattern, answer);
-  }
+  constexpr const char* pattern = "/v1/([a-z]+(?:/[a-z]+)?)";
+  server.Get(pattern, answer);
+  server.Post(pattern, answer);
   server.set_error_handler([](const httplib::Request&, httplib::Response& response) {
     if (response.body.empty())
       response.set_content(R"({"error":"no such resource; see host/gateway/api/README.md"})", "application/json");
