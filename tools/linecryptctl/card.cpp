@@ -105,14 +105,10 @@ Result<std::unique_ptr<card::CardEngine>> open_card(const Options& options) {
   return card::make_card_engine(card_options(options));
 }
 
-Exit show_card(const Session& session, card::CardEngine& engine) {
-  const Json document = {{"where", "here"},
-                         {"card", card_document<Json>(engine.snapshot())},
-                         {"health", health_document<Json>(engine.health())}};
-  if (session.json)
-    session.print(document);
-  else
-    session.say(card_text(document));
+Exit show_engine(const Session& session, card::CardEngine& engine) {
+  show_card(session, {{"where", "here"},
+                      {"card", card_document<Json>(engine.snapshot())},
+                      {"health", health_document<Json>(engine.health())}});
   return engine.state() == card::CardState::lost ? Exit::failed : Exit::ok;
 }
 
@@ -128,7 +124,7 @@ Exit owned(const Session& session, const char* what) {
 Exit open_and_show(Session& session, const Options& options) {
   Result<std::unique_ptr<card::CardEngine>> engine = open_card(options);
   if (!engine) return session.fail(Exit::failed, engine.error().message);
-  return show_card(session, **engine);
+  return show_engine(session, **engine);
 }
 
 Exit status(Session& session, const Options& options) {
@@ -145,7 +141,7 @@ Exit reset(Session& session, const Options& options) {
   Result<std::unique_ptr<card::CardEngine>> engine = open_card(options);
   if (!engine) return session.fail(Exit::failed, engine.error().message);
   if (Result<void> done = (*engine)->reset(); !done) return session.fail(Exit::failed, done.error().message);
-  return show_card(session, **engine);
+  return show_engine(session, **engine);
 }
 
 Exit selftest(Session& session, const Options& options) {

@@ -19,10 +19,7 @@ Exit ask_daemon(const Session& session, const Answer& answer, Exit (*show_it)(co
 }
 
 Exit show_status(const Session& session, const Json& document) {
-  if (session.json)
-    session.print(document);
-  else
-    session.say(card_text(document));
+  show_card(session, document);
   const std::string use = field(part(document, "use"), "state");
   return use == "lost" ? Exit::failed : Exit::ok;
 }

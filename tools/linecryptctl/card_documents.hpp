@@ -2,14 +2,12 @@
 // host/gateway/api/card_document.hpp, wherever they come from.
 #pragma once
 
-#include <string>
-
 #include "tools/linecryptctl/command.hpp"
 
 namespace linecrypt::ctl {
 
-// {"where", "card", "health"}, and "use" from a daemon, as a table.
-std::string card_text(const Json& document);
+// Prints {"where", "card", "health"}, and "use" from a daemon.
+void show_card(const Session& session, const Json& document);
 // Prints {"where", "registers"}.
 Exit show_card_registers(const Session& session, const Json& document);
 // Prints {"where", "passed", "reason"}.

@@ -65,8 +65,6 @@ void collect(const Json& value, const std::string& label, Rows& rows) {
     if (inner.is_structured()) collect(inner, here, rows);
 }
 
-}  // namespace
-
 std::string card_text(const Json& document) {
   const Json& card = part(document, "card");
   const Json& use = part(document, "use");
@@ -92,6 +90,15 @@ std::string card_text(const Json& document) {
   if (const std::string offline = field(health, "offline"); !offline.empty() && offline != "-")
     table.add({"offline", offline});
   return table.text();
+}
+
+}  // namespace
+
+void show_card(const Session& session, const Json& document) {
+  if (session.json)
+    session.print(document);
+  else
+    session.say(card_text(document));
 }
 
 Exit show_card_registers(const Session& session, const Json& document) {
