@@ -24,10 +24,5 @@ extern "C" void linecrypt_egress(Stream<PacketInfo>& in_infos, Stream<Beat>& in_
   static Clock clock;
   static InlineEgressChain chain(clock, in_infos, in_beats, config, out_infos, out_beats, responses);
   static ports::WireOut wire(exhausted);
-  ports::Count<ports::EgressTally>& count = chain.second().second().count();
-  ports::hand_on(receive_counts, count.counts(abi::PortCounter::receive));
-  ports::hand_on(transmit_counts, count.counts(abi::PortCounter::transmit));
-  ports::hand_on(to_host_counts, count.counts(abi::PortCounter::to_host));
-  chain.tick();
-  wire.tick(count.exhausted());
+  tick_chain(chain, wire, receive_counts, transmit_counts, to_host_counts);
 }
