@@ -12,6 +12,7 @@
 #include "linecrypt/abi/registers.hpp"
 #include "linecrypt/abi/rings.hpp"
 #include "linecrypt/abi/version.hpp"
+#include "linecrypt/verdict.hpp"
 #include "tests/support/hex.hpp"
 
 namespace linecrypt::firmware_test {
@@ -61,6 +62,11 @@ struct JobIn {
   abi::JobStage stage[2] = {};
   std::uint16_t l2 = 0;
 };
+
+// As a completion has it.
+inline std::uint8_t code(Verdict verdict) {
+  return static_cast<std::uint8_t>(verdict);
+}
 
 struct JobOut {
   abi::Completion completion{};

@@ -3,38 +3,13 @@
 #include <algorithm>
 #include <functional>
 
-#include "driver/card/records/commands.hpp"
-#include "tests/firmware_hls/esp/fixture.hpp"
-#include "tests/firmware_hls/model/card_host.hpp"
+#include "tests/firmware_hls/model/opened_card.hpp"
 
 namespace linecrypt::firmware_test {
 namespace {
 
 constexpr auto egress = abi::Direction::egress;
 constexpr auto ingress = abi::Direction::ingress;
-
-struct Opened {
-  CardMemory memory;
-  std::unique_ptr<firmware::ClockedCard> card = firmware::make_clocked_card(memory.host());
-  CardHost host{memory, *card};
-  SaId id{3, 9};
-
-  Opened() {
-    host.open();
-    REQUIRE(host.install(card::install_commands(id, make_sa({}, Direction::egress), {1, 100'000}, 0)));
-  }
-  [[nodiscard]] JobIn job(std::size_t size = 100) const {
-    JobIn one;
-    one.packet = test::packet({}, test::noise(size, 5));
-    one.operation[0] = abi::Operation::esp_encapsulate;
-    one.stage[0] = {id.index, id.generation};
-    return one;
-  }
-};
-
-std::uint8_t code(Verdict verdict) {
-  return static_cast<std::uint8_t>(verdict);
-}
 
 bool all_zero(const unsigned char* at, std::size_t length) {
   return std::all_of(at, at + length, [](unsigned char byte) { return byte == 0; });
@@ -466,70 +441,6 @@ TEST_CASE("behind a reset nothing of the session before is usable") {
   REQUIRE(host.install(card::install_commands(opened.id, make_sa({}, Direction::egress), {50, 60}, 0)));
   CHECK((host.reg(abi::reg::status) & abi::status::swept) == 0);
   CHECK(host.work(egress, {opened.job()})[0].completion.number[0] == 50);
-}
-
-TEST_CASE("a reset in the middle of work ends, wherever each packet is") {
-  for (std::uint64_t moment = 0; moment < 1200; moment += test::long_form() ? 7 : 171) {
-    Opened opened;
-    CardHost& host = opened.host;
-    const Slabs slabs = host.lay(std::vector<JobIn>(40, opened.job(1000)));
-    host.post(egress, host.batch_of(slabs));
-    bool idle = false;
-    opened.card->run(moment, idle);
-    host.reset();
-    host.enable();
-    INFO("moment " << moment);
-    REQUIRE(host.work(egress, {opened.job()})[0].completion.verdict == code(Verdict::stale_sa));
-  }
-}
-
-TEST_CASE("a wrong tag is seen by the receiver, and only that one") {
-  Opened opened;
-  CardHost& host = opened.host;
-  const SaId receiver{5, 2};
-  REQUIRE(host.install(card::install_commands(receiver, make_sa({}, Direction::ingress), {}, 0)));
-  const bool on_egress = GENERATE(true, false);
-  if (on_egress) REQUIRE(opened.card->inject("wrong_tag", 2));
-  const auto sealed = host.work(egress, {opened.job(), opened.job(), opened.job()});
-  std::vector<JobIn> back;
-  for (const JobOut& one : sealed) {
-    JobIn job;
-    job.packet = one.packet;
-    job.operation[0] = abi::Operation::esp_decapsulate;
-    job.stage[0] = {receiver.index, receiver.generation};
-    back.push_back(job);
-  }
-  if (!on_egress) REQUIRE(opened.card->inject("wrong_tag", 2));
-  const auto out = host.work(ingress, back);
-  CHECK(out[0].completion.verdict == code(Verdict::ok));
-  CHECK(out[1].completion.verdict == code(Verdict::esp_bad_icv));
-  CHECK(out[1].completion.length == 0);
-  CHECK(out[2].completion.verdict == code(Verdict::ok));
-  CHECK(out[2].packet == opened.job().packet);
-}
-
-TEST_CASE("a stalled card stands still, its heartbeat too; a stopped one for ever; unknown faults are refused") {
-  Opened opened;
-  CardHost& host = opened.host;
-  CHECK_FALSE(opened.card->inject("unknown", 1));
-  const Slabs slabs = host.lay({opened.job()});
-  REQUIRE(opened.card->inject("stall", 5000));
-  host.post(egress, host.batch_of(slabs));
-  bool idle = false;
-  const std::uint32_t beat = host.reg(abi::reg::heartbeat);
-  CHECK(opened.card->run(4999, idle) == 4999);
-  CHECK_FALSE(idle);
-  CHECK(host.reg(abi::reg::heartbeat) == beat);
-  CHECK(host.head(egress) == 0);
-  host.settle();
-  CHECK(host.head(egress) == 1);
-  REQUIRE(opened.card->inject("stop_after", 100));
-  const Slabs more = host.lay(std::vector<JobIn>(20, opened.job(1000)));
-  host.post(egress, host.batch_of(more));
-  CHECK(host.settle() == 100);
-  CHECK(host.head(egress) == 1);
-  const std::uint32_t stopped = host.reg(abi::reg::heartbeat);
-  CHECK(host.reg(abi::reg::heartbeat) == stopped);
 }
 
 TEST_CASE("two stages in one trip, both directions, give the packet back") {

@@ -28,10 +28,6 @@ constexpr Kind kinds[] = {
     {abi::Block::macsec_validate, ingress, abi::Operation::macsec_validate, false},
 };
 
-std::uint8_t code(Verdict verdict) {
-  return static_cast<std::uint8_t>(verdict);
-}
-
 // A card at work: every kind of SA at each place, used once. Its packets are what an ingress SA accepts.
 struct LiveCard {
   CardMemory memory;
