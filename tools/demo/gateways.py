@@ -45,10 +45,8 @@ class Keys:
 
 
 def card_section(bitstream):
-    """What a gateway says of its card; empty without an xclbin."""
-    if not bitstream:
-        return ""
-    return f'\n[card]\nbitstream = "{bitstream}"\nmode = "both"\n'
+    """[card] for an xclbin; empty without one."""
+    return f'\n[card]\nbitstream = "{bitstream}"\nmode = "both"\n' if bitstream else ""
 
 
 def configuration(lab, side, extra="", offload="software", bitstream=None):

@@ -71,8 +71,7 @@ TEST_CASE(
     CHECK(site.take_all().empty());
     if (kind != "hang") CHECK_FALSE(rig.card->check().ok());
     // 3. Back: an operator resets what hangs, or the machine finds it again (then it goes on under its old lease until
-    // the
-    //    driver resets it). A new session has nothing of the old one.
+    //    the driver resets it). A new session has nothing of the old one.
     if (kind == "hang") fault("reset");
     if (kind == "lost") fault("recover");
     rig.reopen();
