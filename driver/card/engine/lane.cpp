@@ -54,8 +54,7 @@ void Lane::start() {
 void Lane::stop() {
   if (!thread_.joinable()) return;
   stop_.store(true, std::memory_order_seq_cst);
-  wake_.fetch_add(1, std::memory_order_seq_cst);
-  wake_.notify_all();
+  bell_.ring();
   // A thread that hangs is left behind: join() would hang as well.
   const std::uint64_t begin = setup_.patience.now();
   for (std::uint64_t call = seat_->current_call(); call != 0 && call == seat_->current_call();) {
@@ -77,9 +76,7 @@ bool Lane::replace() {
 }
 
 void Lane::work_came() noexcept {
-  if (!sleeps_.load(std::memory_order_seq_cst)) return;
-  wake_.fetch_add(1, std::memory_order_seq_cst);
-  wake_.notify_one();
+  bell_.ring_if_asleep();
 }
 
 void Lane::wait_for_batches() {
@@ -91,7 +88,7 @@ void Lane::wait_for_batches() {
 // Behind a loss as well: the thread still walks over its jobs once, to give them back.
 void Lane::wait_for_quiescence() {
   const std::uint64_t turn = turns_.load(std::memory_order_seq_cst);
-  while (turns_.load(std::memory_order_seq_cst) - turn < 2 && !sleeps_.load(std::memory_order_seq_cst)) {
+  while (turns_.load(std::memory_order_seq_cst) - turn < 2 && !bell_.asleep()) {
     if (setup_.loss->lost() && seat_->current_call() != 0) return;  // it hangs: the watchdog sees to it
     std::this_thread::sleep_for(control_pause);
   }
@@ -105,8 +102,7 @@ void Lane::hold() {
 
 void Lane::resume() {
   hold_.store(false, std::memory_order_seq_cst);
-  wake_.fetch_add(1, std::memory_order_seq_cst);
-  wake_.notify_all();
+  bell_.ring();
 }
 
 Lane::Counts Lane::counts() const noexcept {
@@ -151,18 +147,16 @@ void Lane::run(Seat& seat) {
   if (setup_.loss->lost()) give_back_all();
 }
 
-// With nothing in flight the thread sleeps until a worker wakes it. It looks once more behind saying so, for a job may
-// have come in between.
+// With nothing in flight the thread sleeps until a worker wakes it.
 void Lane::rest(std::uint32_t idle_turns) noexcept {
   if (idle_turns < turns_of_yield) return std::this_thread::yield();
   const bool waits_for_card =
       sent_.load(std::memory_order_relaxed) != reaped_.load(std::memory_order_relaxed) && !setup_.loss->lost();
   if (waits_for_card) return std::this_thread::sleep_for(nap);
-  const std::uint32_t wake = wake_.load(std::memory_order_seq_cst);
-  sleeps_.store(true, std::memory_order_seq_cst);
-  const bool held = hold_.load(std::memory_order_seq_cst) && !setup_.loss->lost();
-  if ((held || !work_waits()) && !stop_.load(std::memory_order_seq_cst)) wake_.wait(wake, std::memory_order_seq_cst);
-  sleeps_.store(false, std::memory_order_seq_cst);
+  bell_.sleep([this] {
+    const bool held = hold_.load(std::memory_order_seq_cst) && !setup_.loss->lost();
+    return stop_.load(std::memory_order_seq_cst) || (!held && work_waits());
+  });
 }
 
 // 1. A free slab.

@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "driver/card/engine/bell.hpp"
 #include "driver/card/engine/command_ring.hpp"
 #include "driver/card/engine/queue.hpp"
 #include "driver/card/engine/sa_view.hpp"
@@ -118,8 +119,7 @@ class Lane : public std::enable_shared_from_this<Lane> {
   std::thread thread_;
   std::atomic<bool> stop_{false};
   std::atomic<bool> hold_{false};
-  std::atomic<bool> sleeps_{false};
-  std::atomic<std::uint32_t> wake_{0};
+  Bell bell_;
   std::atomic<std::uint64_t> turns_{0};
   std::atomic<std::uint32_t> sent_{0};  // batches
   std::atomic<std::uint32_t> reaped_{0};
