@@ -163,7 +163,7 @@ Result<void> may_install(const Capabilities& capabilities, const Form& form) {
 // Every form: out on both engines, the same bytes; in on both, the same bytes; a flipped bit and a repeated frame, the
 // same refusal.
 AcceptanceCheck compare(OpenEngine& card, OpenEngine& software, const Form& form, const std::vector<Frame>& clear) {
-  AcceptanceCheck check{form.name, false, ""};
+  AcceptanceCheck check{form.name, AcceptanceResult::failed, ""};
   const auto fail = [&check](const std::string& detail) {
     check.detail = detail;
     return check;
@@ -204,7 +204,7 @@ AcceptanceCheck compare(OpenEngine& card, OpenEngine& software, const Form& form
   if (!stale) return fail(stale.error().message);
   if (stale->front().verdict != Verdict::stale_sa)
     return fail(fmt::format("after removal: verdict {}, allowed: stale_sa", name(stale->front().verdict)));
-  check.passed = true;
+  check.result = AcceptanceResult::passed;
   check.detail = fmt::format("{} frames out and {} in, as the software engine", clear.size(), black.size());
   return check;
 }
@@ -215,7 +215,7 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 
 // How fast: not a judgement, only a figure for the report. Passed when every frame came back well.
 AcceptanceCheck throughput(OpenEngine& card, const Form& form, std::size_t length, std::uint32_t packets) {
-  AcceptanceCheck check{fmt::format("{}: frames of {} B", form.name, length), false, ""};
+  AcceptanceCheck check{fmt::format("{}: frames of {} B", form.name, length), AcceptanceResult::failed, ""};
   Result<SaId> id = card.install(form.make(Direction::egress));
   if (!id) {
     check.detail = id.error().message;
@@ -237,14 +237,18 @@ AcceptanceCheck throughput(OpenEngine& card, const Form& form, std::size_t lengt
       }
   }
   const double seconds = seconds_since(start);
-  check.passed = card.remove(*id).ok();
+  if (Result<void> removed = card.remove(*id); !removed) {
+    check.detail = removed.error().message;
+    return check;
+  }
+  check.result = AcceptanceResult::passed;
   check.detail = fmt::format("{} frames in {:.2f} s: {:.1f} Mb/s with this program's copies", sent, seconds,
                              static_cast<double>(sent * length * 8) / seconds / 1e6);
   return check;
 }
 
 AcceptanceCheck install_rate(OpenEngine& card, const Form& form, std::uint32_t installs) {
-  AcceptanceCheck check{"installing and removing SAs", false, ""};
+  AcceptanceCheck check{"installing and removing SAs", AcceptanceResult::failed, ""};
   const auto start = std::chrono::steady_clock::now();
   for (std::uint32_t i = 0; i < installs; ++i) {
     Result<SaId> id = card.install(form.make(Direction::egress));
@@ -254,7 +258,7 @@ AcceptanceCheck install_rate(OpenEngine& card, const Form& form, std::uint32_t i
       return check;
     }
   }
-  check.passed = true;
+  check.result = AcceptanceResult::passed;
   check.detail = fmt::format("{} in {:.2f} s, one after the other", installs, seconds_since(start));
   return check;
 }
@@ -269,14 +273,15 @@ std::vector<AcceptanceCheck> accept_card(card::CardEngine& card, const Acceptanc
     checks.push_back(std::move(check));
   };
   const auto judged = [](std::string name, const Result<void>& result, std::string well) {
-    return AcceptanceCheck{std::move(name), result.ok(), result ? std::move(well) : result.error().message};
+    return AcceptanceCheck{std::move(name), result ? AcceptanceResult::passed : AcceptanceResult::failed,
+                           result ? std::move(well) : result.error().message};
   };
   // 1. Known answers.
   add(judged("known answers", card.self_test(), "all of them"));
   // 2. Against the software engine.
   Result<std::unique_ptr<Engine>> software = software::make_software_engine({});
   if (!software) {
-    add({"software engine", false, software.error().message});
+    add({"software engine", AcceptanceResult::failed, software.error().message});
     return checks;
   }
   const std::vector<Frame> clear = frames_of(options);
@@ -284,14 +289,14 @@ std::vector<AcceptanceCheck> accept_card(card::CardEngine& card, const Acceptanc
     Result<std::unique_ptr<OpenEngine>> tested = OpenEngine::open(card, slots);
     Result<std::unique_ptr<OpenEngine>> oracle = OpenEngine::open(**software, slots);
     if (!tested || !oracle) {
-      add({"open", false, tested ? oracle.error().message : tested.error().message});
+      add({"open", AcceptanceResult::failed, tested ? oracle.error().message : tested.error().message});
       return checks;
     }
     const Form* fastest = nullptr;
     const std::vector<Form> all = forms();
     for (const Form& form : all) {
       if (const Result<void> allowed = may_install(card.capabilities(), form); !allowed) {
-        add({form.name, true, "not run, the card does not claim it: " + allowed.error().message});
+        add({form.name, AcceptanceResult::not_run, "the card does not claim it: " + allowed.error().message});
         continue;
       }
       if (fastest == nullptr) fastest = &form;

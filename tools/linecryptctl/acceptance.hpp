@@ -17,14 +17,16 @@ struct AcceptanceOptions {
   std::uint32_t installs = 2000;  // of the rate of installing SAs
 };
 
+enum class AcceptanceResult : std::uint8_t { passed, failed, not_run };
+
 struct AcceptanceCheck {
   std::string name;
-  bool passed = false;
-  std::string detail;  // what was seen: counts, or the first difference
+  AcceptanceResult result = AcceptanceResult::failed;
+  std::string detail;  // what was seen: counts, or the first difference; why it was not run
 };
 
-// Runs every check the card's capabilities allow; `progress` hears each result as it comes. The card is closed before
-// and afterwards.
+// Runs every check the card's capabilities allow, the others are `not_run`; `progress` hears each result as it comes.
+// The card is closed before and afterwards.
 std::vector<AcceptanceCheck> accept_card(card::CardEngine& card, const AcceptanceOptions& options,
                                          const std::function<void(const AcceptanceCheck&)>& progress);
 

@@ -162,6 +162,19 @@ Exit dump(Session& session, const Options& options) {
       session, {{"where", "here"}, {"registers", registers_document<Json>(card::read_registers(**port))}});
 }
 
+// As the suite's lines have it.
+std::string_view result_name(AcceptanceResult result) {
+  switch (result) {
+    case AcceptanceResult::passed:
+      return "ok";
+    case AcceptanceResult::not_run:
+      return "not run";
+    case AcceptanceResult::failed:
+      break;
+  }
+  return "FAILED";
+}
+
 Exit accept(Session& session, const Options& options) {
   if (daemon_owns_card(session, options.direct)) return owned(session, "accept");
   Result<std::unique_ptr<card::CardEngine>> engine = open_card(options);
@@ -171,13 +184,17 @@ Exit accept(Session& session, const Options& options) {
   if (!report) return session.fail(Exit::usage, fmt::format("{}: cannot be written", options.report));
   const std::vector<AcceptanceCheck> checks =
       accept_card(**engine, options.acceptance, [&session](const AcceptanceCheck& check) {
-        session.say(fmt::format("{}  {}: {}", check.passed ? "ok    " : "FAILED", check.name, check.detail));
+        session.say(fmt::format("{:7}  {}: {}", result_name(check.result), check.name, check.detail));
       });
   Json list = Json::array();
   std::size_t failed = 0;
+  std::size_t not_run = 0;
   for (const AcceptanceCheck& check : checks) {
-    failed += check.passed ? 0 : 1;
-    list.push_back({{"name", check.name}, {"passed", check.passed}, {"detail", check.detail}});
+    failed += check.result == AcceptanceResult::failed ? 1 : 0;
+    not_run += check.result == AcceptanceResult::not_run ? 1 : 0;
+    const bool ran = check.result != AcceptanceResult::not_run;
+    const bool passed = check.result == AcceptanceResult::passed;
+    list.push_back({{"name", check.name}, {"ran", ran}, {"passed", passed}, {"detail", check.detail}});
   }
   const Json document = {{"version", LINECRYPT_VERSION_TEXT},
                          {"passed", failed == 0},
@@ -189,8 +206,8 @@ Exit accept(Session& session, const Options& options) {
   report.close();
   if (!report) return session.fail(Exit::failed, fmt::format("{}: could not be written to the end", options.report));
   if (session.json) session.print(document);
-  session.say(fmt::format("{} of {} checks passed; the report is {}. It holds no key.", checks.size() - failed,
-                          checks.size(), options.report));
+  session.say(fmt::format("{} of {} checks passed, {} not run; the report is {}. It holds no key.",
+                          checks.size() - not_run - failed, checks.size() - not_run, not_run, options.report));
   return failed == 0 ? Exit::ok : Exit::failed;
 }
 
