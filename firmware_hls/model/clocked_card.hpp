@@ -15,7 +15,7 @@ class ClockedCard {
  public:
   virtual ~ClockedCard() = default;
   // A card's processes hold keys of packets on their way: its memory is in no core dump, whoever makes one.
-  static void* operator new(std::size_t bytes) { return card_allocate(bytes); }
+  static void* operator new(std::size_t bytes) { return card_allocate(bytes); }  // NOLINT: delete has the size, too
   static void operator delete(void* memory, std::size_t bytes) { card_release(memory, bytes); }
 
   virtual std::uint32_t read_register(std::uint32_t offset) = 0;
