@@ -120,9 +120,8 @@ TEST_CASE("What the first host left in card memory is nothing to a card under an
   LiveCard live;
   // 1. Work and commands on their way when it ended: written, not rung for.
   const Slabs slabs = live.first.lay({live.of(kinds[0], 0), live.of(kinds[0], 1)});
-  for (const abi::Command& one :
-       card::install_commands(SaId{9, 9}, make_sa({}, Direction::egress), {1, 1000}, 0).commands())
-    live.first.put(one);
+  auto list = card::install_commands(SaId{9, 9}, make_sa({}, Direction::egress), {1, 1000}, 0);
+  for (const abi::Command& one : list.commands()) live.first.put(one);
   CardHost second(live.memory, *live.card, second_epoch);
   take_into_use(second);
   // 2. The first one's batch, and its descriptors in a batch of the second's.
@@ -138,7 +137,6 @@ TEST_CASE("What the first host left in card memory is nothing to a card under an
   CHECK(second.bad_work(egress) >= 2);
   for (std::size_t i = 0; i < 2; ++i) CHECK(live.first.result(slabs, i).completion.epoch != second_epoch);
   // 3. Its commands, in the second's ring: skipped, and the SA is not there.
-  auto list = card::install_commands(SaId{9, 9}, make_sa({}, Direction::egress), {1, 1000}, 0);
   std::uint32_t put = 0;
   for (const abi::Command& one : list.commands()) {
     second.put(one);
