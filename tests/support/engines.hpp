@@ -5,7 +5,6 @@
 #include <catch2/catch.hpp>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "host/engines/delaying.hpp"
@@ -14,6 +13,7 @@
 #include "linecrypt/wire/endian.hpp"
 #include "tests/support/emulated_card.hpp"
 #include "tests/support/hex.hpp"
+#include "tests/support/waiting.hpp"
 
 namespace linecrypt::test {
 
@@ -105,14 +105,17 @@ class Rig {
     std::size_t accepted = 0;
     std::size_t pending = 0;
     std::vector<Job*> done(jobs.size());
-    for (int turn = 0; accepted < jobs.size() || pending != 0; ++turn) {
-      if (turn >= 10'000'000) FAIL("the engine finishes no more jobs");
+    Waiting waiting;
+    while (accepted < jobs.size() || pending != 0) {
       const std::uint32_t n = engine_->submit(QueueId{0}, std::span(jobs).subspan(accepted));
       for (std::size_t i = accepted; i < accepted + n; ++i) pending += jobs[i]->verdict == Verdict::pending ? 1 : 0;
       accepted += n;
       const std::uint32_t finished = engine_->poll(QueueId{0}, done);
       pending -= finished;
-      if (n == 0 && finished == 0) std::this_thread::yield();
+      if (waiting.turn(n != 0 || finished != 0)) continue;
+      // The jobs go away with the test, so nobody may work on them any more.
+      engine_->close();
+      FAIL("the engine finishes no more jobs");
     }
   }
   Verdict run(Job* job) {

@@ -5,7 +5,6 @@
 #include <catch2/catch.hpp>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "host/control/sa_control.hpp"
@@ -14,6 +13,7 @@
 #include "host/software/engine.hpp"
 #include "tests/support/engines.hpp"
 #include "tests/support/key_samples.hpp"
+#include "tests/support/waiting.hpp"
 
 namespace linecrypt::test {
 
@@ -105,11 +105,16 @@ class Life {
   Verdict run(Frame& frame, SaId id, Operation operation) {
     Job* job = frame.with(id, operation);
     Job* done[1];
-    for (int turn = 0; turn < 1'000'000; ++turn) {
-      if (engine->submit(QueueId{0}, {&job, 1}) == 1) break;
+    Waiting waiting;
+    bool accepted = false;
+    while (!accepted || job->verdict == Verdict::pending) {
+      const bool taken = !accepted && engine->submit(QueueId{0}, {&job, 1}) == 1;
+      accepted = accepted || taken;
+      if (waiting.turn(engine->poll(QueueId{0}, done) != 0 || taken)) continue;
+      // The job goes away with the test, so nobody may work on it any more.
+      engine->close();
+      FAIL("the engine does not finish the job");
     }
-    for (int turn = 0; turn < 1'000'000 && job->verdict == Verdict::pending; ++turn)
-      if (engine->poll(QueueId{0}, done) == 0) std::this_thread::yield();
     return job->verdict;
   }
   // A fresh clear frame out; its number, or 0 when it was dropped.

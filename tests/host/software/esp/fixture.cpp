@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cstring>
 #include <deque>
-#include <thread>
 
 #include "host/engines/delaying.hpp"
 #include "host/software/engine.hpp"
+#include "tests/support/waiting.hpp"
 
 namespace linecrypt::test {
 
@@ -94,16 +94,20 @@ std::vector<Outcome> EspBench::burst(Operation operation, SaId id, const std::ve
   }
   // Submit all, poll until none is pending. A synchronous engine finishes in submit().
   std::size_t submitted = 0;
-  std::uint32_t rounds = 0;
+  Waiting patience;
   const auto unfinished = [&] {
     return submitted < waiting.size() ||
            std::any_of(waiting.begin(), waiting.end(), [](const Job* job) { return job->verdict == Verdict::pending; });
   };
   std::vector<Job*> done(waiting.size());
   while (unfinished()) {
-    submitted += engine_->submit(QueueId{0}, std::span<Job* const>(waiting).subspan(submitted));
-    if (engine_->poll(QueueId{0}, done) == 0) std::this_thread::yield();
-    if (++rounds >= 10'000'000) FAIL("the engine finishes no more jobs");
+    const std::uint32_t accepted = engine_->submit(QueueId{0}, std::span<Job* const>(waiting).subspan(submitted));
+    submitted += accepted;
+    const std::uint32_t finished = engine_->poll(QueueId{0}, done);
+    if (patience.turn(accepted != 0 || finished != 0)) continue;
+    // The jobs go away with the test, so nobody may work on them any more.
+    engine_->close();
+    FAIL("the engine finishes no more jobs");
   }
   std::vector<Outcome> out;
   for (std::size_t i = 0; i < held.size(); ++i) {
