@@ -34,6 +34,12 @@ class LeaseMailbox {
     full_.store(false, std::memory_order_release);
     return true;
   }
+  // Worker. What take() would give; false if empty.
+  bool peek(Lease& lease) const noexcept {
+    if (!full_.load(std::memory_order_acquire)) return false;
+    lease = lease_;
+    return true;
+  }
   [[nodiscard]] bool full() const noexcept { return full_.load(std::memory_order_acquire); }
   // Only while no worker can see the slot.
   void clear() noexcept { full_.store(false, std::memory_order_release); }

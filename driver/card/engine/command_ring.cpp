@@ -70,7 +70,7 @@ Error CommandRing::lose(const std::string& reason) {
 // Drains until `done`, or the card has answered nothing for too long.
 template <typename Done>
 Result<void> CommandRing::wait(Done done, const char* what) {
-  std::uint64_t since = patience_.now();
+  Standstill standstill(patience_);
   std::uint32_t seen = response_;
   std::uint32_t head = consumed_;
   while (!done()) {
@@ -80,8 +80,8 @@ Result<void> CommandRing::wait(Done done, const char* what) {
     if (seen != response_ || head != consumed_) {
       seen = response_;
       head = consumed_;
-      since = patience_.now();
-    } else if (patience_.now() - since > patience_.limit_ns) {
+      standstill.moved();
+    } else if (standstill.too_long()) {
       return lose(fmt::format("{} for {} ms", what, patience_.limit_ns / 1'000'000));
     }
     std::this_thread::sleep_for(pause);
@@ -205,9 +205,12 @@ Result<void> CommandRing::drain_locked() {
     const std::uint32_t count = std::min(tail - response_, response_entries - first);
     if (!responses_->from_card(first * sizeof(abi::Response), count * sizeof(abi::Response)))
       return lose("a transfer of responses from the card failed");
-    const auto* const ring = reinterpret_cast<const abi::Response*>(responses_->host());
-    for (std::uint32_t i = 0; i < count; ++i)
+    auto* const ring = reinterpret_cast<abi::Response*>(responses_->host());
+    for (std::uint32_t i = 0; i < count; ++i) {
       if (auto taken = take(ring[first + i]); !taken) return taken;
+      // Should the next transfer leave this entry out, it has no epoch, rather than an old response.
+      ring[first + i] = abi::Response{};
+    }
     response_ += count;
   }
   port_->write_register(abi::reg::response_head, response_);

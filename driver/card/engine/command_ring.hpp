@@ -18,18 +18,12 @@
 
 #include "driver/card/engine/card_port.hpp"
 #include "driver/card/engine/loss.hpp"
+#include "driver/card/engine/patience.hpp"
 #include "driver/card/engine/sa_plan.hpp"
 #include "linecrypt/abi/rings.hpp"
 #include "linecrypt/engine.hpp"
 
 namespace linecrypt::card {
-
-// Time as CardOptions::clock has it, and how long the card may make no progress.
-struct Patience {
-  Clock clock{};
-  std::uint64_t limit_ns = 0;
-  [[nodiscard]] std::uint64_t now() const noexcept { return clock.now_ns(clock.self); }
-};
 
 class CommandRing {
  public:

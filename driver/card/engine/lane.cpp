@@ -1,6 +1,7 @@
 #include "driver/card/engine/lane.hpp"
 
 #include <fmt/format.h>
+#include <sys/random.h>
 
 #include <chrono>
 #include <cstring>
@@ -22,6 +23,7 @@ Lane::Lane(abi::Direction direction, LaneSetup setup)
       setup_(std::move(setup)),
       events_(*setup_.flags),
       own_events_(*setup_.own_flags),
+      progress_(setup_.patience),
       seat_(std::make_shared<Seat>()) {}
 
 Result<std::shared_ptr<Lane>> Lane::make(abi::Direction direction, LaneSetup setup) {
@@ -31,10 +33,12 @@ Result<std::shared_ptr<Lane>> Lane::make(abi::Direction direction, LaneSetup set
   lane->ring_ = std::move(*ring);
   std::memset(lane->ring_->host(), 0, lane->ring_->size());
   if (!lane->ring_->to_card(0, lane->ring_->size())) return Error{"work ring: the first transfer to the card failed"};
+  std::uint64_t stamp = 0;
+  if (getrandom(&stamp, sizeof stamp, 0) != sizeof stamp) return Error{"slabs: the system has no random numbers"};
   for (std::uint32_t i = 0; i < lane->setup_.slabs; ++i) {
     auto slab =
         Slab::make(*lane->setup_.port, direction == abi::Direction::egress ? MemoryUse::egress : MemoryUse::ingress,
-                   lane->setup_.slab_bytes);
+                   lane->setup_.slab_bytes, stamp);
     if (!slab) return Error{fmt::format("slab {}: {}", i, slab.error().message)};
     lane->slabs_.push_back(std::move(*slab));
   }
@@ -43,11 +47,11 @@ Result<std::shared_ptr<Lane>> Lane::make(abi::Direction direction, LaneSetup set
 
 void Lane::spawn() {
   // The thread holds the lane: should it hang for ever, nothing that it may touch goes away.
-  thread_ = std::thread([self = shared_from_this(), seat = seat_] { self->run(*seat); });
+  thread_ = std::thread([self = shared_from_this(), seat = seat()] { self->run(*seat); });
 }
 
 void Lane::start() {
-  progress_ns_ = setup_.patience.now();
+  progress_.moved();
   spawn();
 }
 
@@ -56,9 +60,9 @@ void Lane::stop() {
   stop_.store(true, std::memory_order_seq_cst);
   bell_.ring();
   // A thread that hangs is left behind: join() would hang as well.
-  const std::uint64_t begin = setup_.patience.now();
+  Standstill standstill(setup_.patience);
   for (std::uint64_t call = seat_->current_call(); call != 0 && call == seat_->current_call();) {
-    if (setup_.patience.now() - begin > setup_.patience.limit_ns && seat_->abandon()) {
+    if (standstill.too_long() && seat_->abandon()) {
       thread_.detach();
       return;
     }
@@ -70,7 +74,10 @@ void Lane::stop() {
 bool Lane::replace() {
   if (!seat_->abandon()) return false;
   thread_.detach();
-  seat_ = std::make_shared<Seat>();
+  {
+    const std::lock_guard lock(seat_mutex_);
+    seat_ = std::make_shared<Seat>();
+  }
   spawn();
   return true;
 }
@@ -89,7 +96,7 @@ void Lane::wait_for_batches() {
 void Lane::wait_for_quiescence() {
   const std::uint64_t turn = turns_.load(std::memory_order_seq_cst);
   while (turns_.load(std::memory_order_seq_cst) - turn < 2 && !bell_.asleep()) {
-    if (setup_.loss->lost() && seat_->current_call() != 0) return;  // it hangs: the watchdog sees to it
+    if (setup_.loss->lost() && current_call() != 0) return;  // it hangs: the watchdog sees to it
     std::this_thread::sleep_for(control_pause);
   }
 }
@@ -218,7 +225,7 @@ Lane::Step Lane::send(Seat& seat, Slab& slab) {
     return Step::moved;
   }
   // 3.
-  if (number == reaped_.load(std::memory_order_relaxed)) progress_ns_ = setup_.patience.now();
+  if (number == reaped_.load(std::memory_order_relaxed)) progress_.moved();
   jobs_.fetch_add(slab.count(), std::memory_order_relaxed);
   bytes_.fetch_add(slab.input_bytes(), std::memory_order_relaxed);
   sent_.store(number + 1, std::memory_order_release);
@@ -252,15 +259,14 @@ Lane::Step Lane::reap(Seat& seat) {
   }
   // 2.
   if (finished == 0) {
-    if (setup_.patience.now() - progress_ns_ > setup_.patience.limit_ns)
+    if (progress_.too_long())
       setup_.loss->report(fmt::format("no batch was finished for {} ms", setup_.patience.limit_ns / 1'000'000));
     return Step::idle;
   }
-  progress_ns_ = setup_.patience.now();
+  progress_.moved();
   // 3.
   for (std::uint32_t i = 0; i < finished; ++i) {
     Slab& slab = *slabs_[(reaped + i) % setup_.slabs];
-    slab.mark(canary_ = canary_ * 6364136223846793005U + (std::uint64_t{setup_.epoch} << 1U | 1U));
     const Seat::Outcome moved = seat.run([&] { return slab.from_card(); });
     if (moved == Seat::Outcome::abandoned) return Step::leave;
     if (moved == Seat::Outcome::failed) {

@@ -11,6 +11,7 @@
 #include <array>
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <thread>
 #include <vector>
@@ -57,7 +58,7 @@ class Lane : public std::enable_shared_from_this<Lane> {
   void work_came() noexcept;
 
   // Watchdog: the call to the card that the thread is in, 0: none.
-  [[nodiscard]] std::uint64_t current_call() const noexcept { return seat_->current_call(); }
+  [[nodiscard]] std::uint64_t current_call() const { return seat()->current_call(); }
   // Watchdog, once loss is reported: takes the seat of a thread that hangs and starts another, which gives the jobs
   // back. False: the thread is not inside a call; it will see the loss itself.
   bool replace();
@@ -91,6 +92,8 @@ class Lane : public std::enable_shared_from_this<Lane> {
   Verdict admit_stage(const Job& job, std::uint32_t at, InFlight& entry) noexcept;
   bool settled(Seat& seat, const Job& job, Step& step);
   void finish(Slab& slab);
+  const char* doubt_batch(const Slab& slab) const noexcept;
+  const char* doubt_completion(const Slab& slab, std::uint32_t i) const noexcept;
   const char* finish_job(Slab& slab, std::uint32_t i) noexcept;
   void give_back(Slab& slab, std::uint32_t from);
   void give_back_all();
@@ -101,6 +104,10 @@ class Lane : public std::enable_shared_from_this<Lane> {
     return first + static_cast<std::uint32_t>(direction_) * abi::reg::work_stride;
   }
   void spawn();
+  [[nodiscard]] std::shared_ptr<Seat> seat() const {
+    const std::lock_guard lock(seat_mutex_);
+    return seat_;
+  }
 
   abi::Direction direction_;
   LaneSetup setup_;
@@ -108,13 +115,14 @@ class Lane : public std::enable_shared_from_this<Lane> {
   std::vector<std::unique_ptr<Slab>> slabs_;  // batch n is in slab n modulo their number
   Events events_;
   Events own_events_;
-  std::uint64_t canary_ = 0;
 
   // The thread's.
   std::uint32_t cookie_ = 0;
   std::uint32_t next_queue_ = 0;
-  std::uint64_t progress_ns_ = 0;
+  Standstill progress_;
 
+  // Of the thread that works now. The watchdog gives the seat to another one while the control thread looks at it.
+  mutable std::mutex seat_mutex_;
   std::shared_ptr<Seat> seat_;
   std::thread thread_;
   std::atomic<bool> stop_{false};

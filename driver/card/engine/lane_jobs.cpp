@@ -1,5 +1,6 @@
 // What becomes of one job before the card sees it and behind it.
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "driver/card/engine/lane.hpp"
@@ -119,27 +120,40 @@ Verdict Lane::admit(const Job& job, InFlight& entry) noexcept {
   return Verdict::pending;
 }
 
-// Finishes a batch whose output slab has come over. A completion that cannot be ends it: the rest goes back.
+// Finishes a batch whose output slab has come over.
+//
+// 1. All of it came, and each completion can be, before any SA hears of one: else the whole batch goes back, and
+//    software, which does it again, finds windows and numbers as they were.
+// 2. Job by job. One whose numbers cannot be ends it: the rest goes back.
 void Lane::finish(Slab& slab) {
+  // 1.
+  if (const char* fault = doubt_batch(slab); fault != nullptr) {
+    setup_.loss->report(fault);
+    return give_back(slab, 0);
+  }
+  // 2.
   for (std::uint32_t i = 0; i < slab.count(); ++i) {
     if (const char* fault = finish_job(slab, i); fault != nullptr) {
       setup_.loss->report(fault);
       return give_back(slab, i);
     }
+    slab.stamp_room(i);
   }
+  slab.stamp_rest();
   slab.clear();
 }
 
-// 1. The completion is this job's, and says what can be.
-// 2. Each stage that ran is settled with its SA, in order. A stage that the host refuses ends the job.
-// 3. A result goes to the destination. All of it came over, and no more than there was room for.
-// 4. A refused ingress packet leaves zeros.
-// Null: the job is done. Else what the card did wrong; the job is still in flight.
-const char* Lane::finish_job(Slab& slab, std::uint32_t i) noexcept {
+const char* Lane::doubt_batch(const Slab& slab) const noexcept {
+  if (!slab.end_came()) return "a transfer from the card was cut short";
+  for (std::uint32_t i = 0; i < slab.count(); ++i)
+    if (const char* fault = doubt_completion(slab, i); fault != nullptr) return fault;
+  return nullptr;
+}
+
+// It is this job's, says what can be, and all of its result came over.
+const char* Lane::doubt_completion(const Slab& slab, std::uint32_t i) const noexcept {
   const InFlight& entry = slab.entry(i);
   const abi::Completion& completion = slab.completion(i);
-  Job& job = *entry.job;
-  // 1.
   if (completion.epoch != setup_.epoch) return "a completion carries another session's epoch";
   if (completion.cookie != entry.cookie) return "a completion is not the one of its packet";
   if (completion.verdict >= verdict_count || completion.verdict_stage >= entry.stages)
@@ -150,6 +164,42 @@ const char* Lane::finish_job(Slab& slab, std::uint32_t i) noexcept {
   if (has_result && completion.verdict_stage + 1 != entry.stages) return "a completion stopped between two stages";
   if (has_result != (completion.length != 0) || completion.length > entry.output_room)
     return "a completion has a length that cannot be";
+  return slab.result_came(i, completion.length) ? nullptr : "a transfer from the card left a packet out";
+}
+
+// 1. What the card says of each stage that ran, as a whole: nothing is settled with the first stage's SA where the
+//    second one's report cannot be.
+// 2. Each stage is settled with its SA, in order. A stage that the host refuses ends the job.
+// 3. A result goes to the destination.
+// 4. A refused ingress packet leaves zeros.
+// Null: the job is done. Else what the card did wrong; the job is still in flight.
+const char* Lane::finish_job(Slab& slab, std::uint32_t i) noexcept {
+  struct Ran {
+    StageReport report;
+    StageFacts facts;
+    bool live = false;
+  };
+  const InFlight& entry = slab.entry(i);
+  const abi::Completion& completion = slab.completion(i);
+  Job& job = *entry.job;
+  std::array<Ran, 2> stages;
+  // 1.
+  for (std::uint32_t s = 0; s <= completion.verdict_stage; ++s) {
+    const SaId sa = job.stages[s].sa;
+    Ran& ran = stages[s];
+    ran.report.passed = (completion.flags >> s & 1U) != 0;
+    ran.report.verdict = s == completion.verdict_stage ? static_cast<Verdict>(completion.verdict)
+                         : ran.report.passed           ? Verdict::ok
+                                                       : Verdict::unchecked;
+    ran.report.number = completion.number[s];
+    ran.report.inner_length = completion.inner_lengths[s];
+    // Removed meanwhile: the card has said so (stale_sa), and there is nothing to settle with.
+    ran.live = setup_.view.live(sa);
+    if (!ran.live) continue;
+    const char* const fault = doubt(setup_.view.slot(sa.index), setup_.view.plan(sa.index), ran.report,
+                                    s == 0 ? job.source : nullptr, job.l2_length, ran.facts);
+    if (fault != nullptr) return fault;
+  }
   // 2.
   Verdict verdict = Verdict::pending;
   std::uint32_t front = 0;
@@ -157,25 +207,18 @@ const char* Lane::finish_job(Slab& slab, std::uint32_t i) noexcept {
   for (std::uint32_t s = 0; s <= completion.verdict_stage; ++s) {
     const SaId sa = job.stages[s].sa;
     SaPlan& plan = setup_.view.plan(sa.index);
-    StageReport report;
-    report.passed = (completion.flags >> s & 1U) != 0;
-    report.verdict = s == completion.verdict_stage ? given : report.passed ? Verdict::ok : Verdict::unchecked;
-    report.number = completion.number[s];
-    report.inner_length = completion.inner_lengths[s];
-    Settled settled{report.verdict};
-    // Removed meanwhile: the card has said so (stale_sa), and there is nothing to settle with.
-    if (setup_.view.live(sa)) {
+    const Ran& ran = stages[s];
+    verdict = ran.report.verdict;
+    if (ran.live) {
       Events& events = sa.index < setup_.flags->slots().size() ? events_ : own_events_;
-      settled = settle(setup_.view.slot(sa.index), plan, report, s == 0 ? job.source : nullptr, job.l2_length, events);
-    } else if (!is_drop(report.verdict) || report.passed) {
-      settled.verdict = Verdict::stale_sa;
+      verdict = settle(setup_.view.slot(sa.index), plan, ran.report, ran.facts, events);
+    } else if (!is_drop(verdict) || ran.report.passed) {
+      verdict = Verdict::stale_sa;
     }
-    if (settled.fault != nullptr) return settled.fault;
-    verdict = settled.verdict;
     job.verdict_stage = static_cast<std::uint8_t>(s);
-    job.number = report.number;
+    job.number = ran.report.number;
     front += plan.front;
-    zero = !is_egress(plan.operation) && behind_cipher(plan.operation, report.passed, verdict);
+    zero = !is_egress(plan.operation) && behind_cipher(plan.operation, ran.report.passed, verdict);
     if (!goes_on(verdict)) break;
   }
   if (goes_on(verdict) && entry.after != Verdict::pending) {
@@ -186,7 +229,6 @@ const char* Lane::finish_job(Slab& slab, std::uint32_t i) noexcept {
   }
   // 3. and 4.
   if (goes_on(verdict)) {
-    if (completion.length >= sizeof canary_ && !slab.came(i, canary_)) return "a transfer from the card was cut short";
     if (!deliver(*job.destination, slab.result(i), completion.length, front)) verdict = Verdict::no_buffer;
   } else if (zero) {
     leave_zeros(job, setup_.view.plan(job.stages[0].sa.index));

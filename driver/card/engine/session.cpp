@@ -23,12 +23,12 @@ std::string version_text(std::uint32_t version) {
 // Until `done` says so of the register's value, or the card was waited for long enough.
 template <typename Done>
 Result<void> wait(CardPort& port, std::uint32_t offset, Patience patience, const char* what, Done done) {
-  const std::uint64_t begin = patience.now();
+  Standstill standstill(patience);
   for (;;) {
     const std::uint32_t value = port.read_register(offset);
     if (value == abi::lost_value) return gone();
     if (done(value)) return {};
-    if (patience.now() - begin > patience.limit_ns)
+    if (standstill.too_long())
       return Error{fmt::format("card: {} took longer than {} ms (register {:#x} reads {:#x})", what,
                                patience.limit_ns / 1'000'000, offset, value)};
     std::this_thread::sleep_for(pause);

@@ -20,7 +20,7 @@ abi::Operation abi_operation(Operation operation) noexcept {
 
 }  // namespace
 
-Result<std::unique_ptr<Slab>> Slab::make(CardPort& port, MemoryUse use, std::uint32_t bytes) {
+Result<std::unique_ptr<Slab>> Slab::make(CardPort& port, MemoryUse use, std::uint32_t bytes, std::uint64_t stamp) {
   auto input = port.allocate(use, bytes);
   if (!input) return input.error();
   auto output = port.allocate(use, bytes);
@@ -28,7 +28,12 @@ Result<std::unique_ptr<Slab>> Slab::make(CardPort& port, MemoryUse use, std::uin
   // Clear text passes through both.
   exclude_from_dumps(**input);
   exclude_from_dumps(**output);
-  return std::unique_ptr<Slab>(new Slab(std::move(*input), std::move(*output)));
+  // What an earlier user of the card left in its memory is not ours to read: gaps between results come over as well.
+  std::memset((*output)->host(), 0, (*output)->size());
+  if (!(*output)->to_card(0, (*output)->size())) return Error{"the first transfer to the card failed"};
+  std::unique_ptr<Slab> slab(new Slab(std::move(*input), std::move(*output), stamp));
+  slab->stamp(0, slab->output_->size());
+  return slab;
 }
 
 Slab::~Slab() {
@@ -45,7 +50,7 @@ void Slab::clear() noexcept {
 bool Slab::fits(std::uint32_t length, std::uint32_t output_room) const noexcept {
   const std::uint32_t front = (count_ + 1) * sizeof(abi::JobDescriptor);
   return count_ < abi::batch_jobs && front + input_bytes_ + up64(length) <= input_->size() &&
-         front + output_bytes_ + up64(output_room) <= output_->size();
+         front + output_bytes_ + up64(output_room) + line <= output_->size();
 }
 
 void Slab::add(const InFlight& entry) noexcept {
@@ -83,13 +88,24 @@ void Slab::write(std::uint32_t epoch) noexcept {
   }
 }
 
-void Slab::mark(std::uint64_t canary) noexcept {
-  for (std::uint32_t i = 0; i < count_; ++i)
-    std::memcpy(output_->host() + entries_[i].output_offset, &canary, sizeof canary);
+void Slab::stamp(std::size_t from, std::size_t bytes) noexcept {
+  for (std::size_t at = from; at < from + bytes; at += line) std::memcpy(output_->host() + at, &stamp_, sizeof stamp_);
 }
 
-bool Slab::came(std::uint32_t i, std::uint64_t canary) const noexcept {
-  return std::memcmp(result(i), &canary, sizeof canary) != 0;
+bool Slab::result_came(std::uint32_t i, std::uint32_t length) const noexcept {
+  const std::size_t from = entries_[i].output_offset;
+  bool came = true;
+  for (std::size_t at = from; at < from + length; at += line) came = came && !stamped(at);
+  return came;
+}
+
+void Slab::stamp_room(std::uint32_t i) noexcept {
+  stamp(entries_[i].output_offset, entries_[i].output_room);
+}
+
+void Slab::stamp_rest() noexcept {
+  stamp(0, count_ * sizeof(abi::Completion));
+  stamp(output_bytes_, line);
 }
 
 abi::Batch Slab::batch(std::uint32_t epoch, std::uint32_t number) const noexcept {

@@ -4,10 +4,18 @@
 //   output   | completion 0 | completion 1 | ... | room 0   | room 1   | ...
 //
 // The card never writes its input, so a job in flight can be given back as it was.
+//
+// **A transfer that says it is whole and is not.** The host's output slab keeps a stamp, a random number of the session
+// that no one else knows, at the head of each line of 64 bytes, and one line more than the batch has comes over with
+// it. A line that still has its stamp did not come: the last one shows each transfer that ended early, wherever it
+// ended; those of a packet show a piece that is missing inside. Completions show themselves by their cookies. A genuine
+// line begins with the stamp once in 2^64: then a card that is well is taken for lost, and nothing wrong is delivered.
+// The stamps are put back as the lines are read, while they are in the cache.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 
 #include "driver/card/engine/card_port.hpp"
@@ -31,7 +39,7 @@ struct InFlight {
 
 class Slab {
  public:
-  static Result<std::unique_ptr<Slab>> make(CardPort& port, MemoryUse use, std::uint32_t bytes);
+  static Result<std::unique_ptr<Slab>> make(CardPort& port, MemoryUse use, std::uint32_t bytes, std::uint64_t stamp);
   ~Slab();
   Slab(const Slab&) = delete;
   Slab& operator=(const Slab&) = delete;
@@ -45,12 +53,15 @@ class Slab {
   // Lays out and copies: descriptors and packets. Nothing of the packets' memory is read later.
   void write(std::uint32_t epoch) noexcept;
 
-  // Before from_card(): marks each packet's room, so that what did not come over is known.
-  void mark(std::uint64_t canary) noexcept;
-  [[nodiscard]] bool came(std::uint32_t i, std::uint64_t canary) const noexcept;
-
   bool to_card() noexcept { return input_->to_card(0, input_bytes_); }
-  bool from_card() noexcept { return output_->from_card(0, output_bytes_); }
+  bool from_card() noexcept { return output_->from_card(0, output_bytes_ + line); }
+
+  // Behind from_card(): the end of the batch is there; the first `length` bytes of result i are.
+  [[nodiscard]] bool end_came() const noexcept { return !stamped(output_bytes_); }
+  [[nodiscard]] bool result_came(std::uint32_t i, std::uint32_t length) const noexcept;
+  // Before the next from_card(): the room of result i, and everything else of the batch.
+  void stamp_room(std::uint32_t i) noexcept;
+  void stamp_rest() noexcept;
 
   // The work ring's entry for the batch.
   [[nodiscard]] abi::Batch batch(std::uint32_t epoch, std::uint32_t number) const noexcept;
@@ -64,11 +75,17 @@ class Slab {
   [[nodiscard]] std::uint32_t input_bytes() const noexcept { return input_bytes_; }
 
  private:
-  Slab(std::unique_ptr<CardMemory> input, std::unique_ptr<CardMemory> output) noexcept
-      : input_(std::move(input)), output_(std::move(output)) {}
+  static constexpr std::uint32_t line = 64;
+  Slab(std::unique_ptr<CardMemory> input, std::unique_ptr<CardMemory> output, std::uint64_t stamp) noexcept
+      : input_(std::move(input)), output_(std::move(output)), stamp_(stamp) {}
+  void stamp(std::size_t from, std::size_t bytes) noexcept;
+  [[nodiscard]] bool stamped(std::size_t at) const noexcept {
+    return std::memcmp(output_->host() + at, &stamp_, sizeof stamp_) == 0;
+  }
 
   std::unique_ptr<CardMemory> input_;
   std::unique_ptr<CardMemory> output_;
+  std::uint64_t stamp_;
   std::uint32_t count_ = 0;
   std::uint32_t input_bytes_ = 0;  // of the packets while the batch grows, of all behind write()
   std::uint32_t output_bytes_ = 0;

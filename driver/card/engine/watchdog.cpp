@@ -31,25 +31,25 @@ Watchdog::~Watchdog() {
 void Watchdog::run() {
   struct Seen {
     std::uint64_t call = 0;
-    std::uint64_t since = 0;
+    Standstill since;
   };
-  std::array<Seen, abi::directions> seen{};
+  std::array<Seen, abi::directions> seen{Seen{0, Standstill(patience_)}, Seen{0, Standstill(patience_)}};
   bool told = false;
   std::unique_lock lock(mutex_);
   while (!ended_.wait_for(lock, tick, [this] { return end_; })) {
-    const std::uint64_t now = patience_.now();
     for (std::size_t d = 0; d < lanes_.size(); ++d) {
       // 1.
       const std::uint64_t call = lanes_[d]->current_call();
       if (call == 0 || call != seen[d].call) {
-        seen[d] = {call, now};
+        seen[d].call = call;
+        seen[d].since.moved();
         continue;
       }
-      if (now - seen[d].since <= patience_.limit_ns) continue;
+      if (!seen[d].since.too_long()) continue;
       loss_->report(fmt::format("a transfer did not return for {} ms", patience_.limit_ns / 1'000'000));
       // 2.
       lanes_[d]->replace();
-      seen[d] = {};
+      seen[d].call = 0;
     }
     // 3.
     if (loss_->lost() && !told) {

@@ -162,7 +162,9 @@ struct Completion {
   std::uint32_t inner_length;      // what lifetimes count (LifetimeLimit::bytes) of the last stage that ran
   std::uint64_t number[2];         // full sequence or packet number of each stage run
   std::uint32_t inner_lengths[2];  // as inner_length, of each stage
-  std::uint8_t flags;              // bit 0/1: stage 0/1 consumed its number (egress) or passed its tag check (ingress)
+  // Bit 0/1, of stage 0/1. Egress: it consumed its number. Ingress: its tag was good and its number was taken into the
+  // card's own window; not a duplicate, one that came too late, or, without replay protection, one below the window.
+  std::uint8_t flags;
   std::uint8_t reserved[23];
 };
 static_assert(sizeof(Completion) == 64, "ABI");

@@ -42,10 +42,9 @@ struct Bench {
   void no_faults() {
     card.faults.lost = card.faults.stalled = false;
     card.faults.hang_to_card = card.faults.hang_from_card = false;
-    card.faults.fail_transfers = card.faults.wrong_cookies = card.faults.wrong_epochs = 0;
+    card.faults.cut_transfers = card.faults.fail_transfers = card.faults.wrong_cookies = card.faults.wrong_epochs = 0;
   }
-  // Not a transfer that claims to be whole and is not: one that ends inside a packet is not always seen.
-  static constexpr std::uint64_t fault_kinds = 7;
+  static constexpr std::uint64_t fault_kinds = 9;
   void fault(std::uint64_t kind) {
     switch (kind) {
       case 0:
@@ -65,6 +64,16 @@ struct Bench {
         break;
       case 5:
         card.faults.wrong_epochs = 1;
+        break;
+      case 6:  // ends anywhere, and says that it is whole
+        card.faults.cut_to = ~std::size_t{0};
+        card.faults.cut_from = 1 + rig->random() % 4096;
+        card.faults.cut_transfers = 1;
+        break;
+      case 7:  // leaves 64 bytes out
+        card.faults.cut_from = 64 * (rig->random() % 16);
+        card.faults.cut_to = card.faults.cut_from + 64;
+        card.faults.cut_transfers = 1;
         break;
       default:
         card.faults.lost = true;

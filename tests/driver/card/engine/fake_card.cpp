@@ -84,21 +84,28 @@ class FakeMemory final : public card::CardMemory {
   [[nodiscard]] std::size_t size() const noexcept override { return memory_->card.size(); }
   bool to_card(std::size_t offset, std::size_t bytes) noexcept override {
     while (card_.faults.hang_to_card) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    return move(offset, bytes, memory_->card.data(), memory_->host, bytes);
+    return move(offset, bytes, memory_->card.data(), memory_->host, bytes, bytes);
   }
   bool from_card(std::size_t offset, std::size_t bytes) noexcept override {
     while (card_.faults.hang_from_card) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    return move(offset, bytes, memory_->host, memory_->card.data(),
-                takes(card_.faults.cut_transfers) ? bytes / 2 : bytes);
+    if (!takes(card_.faults.cut_transfers))
+      return move(offset, bytes, memory_->host, memory_->card.data(), bytes, bytes);
+    std::size_t from = card_.faults.cut_from;
+    if (from >= bytes) from = bytes / 2;
+    return move(offset, bytes, memory_->host, memory_->card.data(), from,
+                std::min<std::size_t>(card_.faults.cut_to, bytes));
   }
 
  private:
-  bool move(std::size_t offset, std::size_t bytes, std::uint8_t* to, const std::uint8_t* from, std::size_t moved) {
+  // All but [gap, gap_end).
+  bool move(std::size_t offset, std::size_t bytes, std::uint8_t* to, const std::uint8_t* from, std::size_t gap,
+            std::size_t gap_end) {
     const std::lock_guard lock(card_.mutex_);
     ++card_.transfers;
     if (card_.faults.lost || takes(card_.faults.fail_transfers)) return false;
     if (offset % 64 != 0 || bytes % 64 != 0 || offset + bytes > size()) std::abort();  // the contract of CardMemory
-    std::memcpy(to + offset, from + offset, moved);
+    std::memcpy(to + offset, from + offset, gap);
+    std::memcpy(to + offset + gap_end, from + offset + gap_end, bytes - gap_end);
     return true;
   }
   FakeCard& card_;

@@ -36,8 +36,10 @@ class FakeCard {
     std::atomic<bool> stalled{false};       // nothing is worked on
     std::atomic<bool> hang_to_card{false};  // a transfer does not return until this goes
     std::atomic<bool> hang_from_card{false};
-    std::atomic<int> fail_transfers{0};   // so many fail
-    std::atomic<int> cut_transfers{0};    // so many from the card bring their first half only
+    std::atomic<int> fail_transfers{0};    // so many fail
+    std::atomic<int> cut_transfers{0};     // so many from the card leave bytes out: [cut_from, cut_to)
+    std::atomic<std::size_t> cut_from{0};  // beyond the transfer: at its half
+    std::atomic<std::size_t> cut_to{~std::size_t{0}};
     std::atomic<int> wrong_cookies{0};    // so many completions carry another cookie
     std::atomic<int> wrong_epochs{0};     // completions
     std::atomic<int> repeat_numbers{0};   // egress completions tell the number before
