@@ -3,7 +3,7 @@
 #include <chrono>
 
 #include "host/capi/convert.hpp"
-#include "host/capi/ephemeral_registry.hpp"
+#include "host/keys/ephemeral_registry.hpp"
 #include "linecrypt/software.hpp"
 
 using namespace linecrypt;
@@ -52,11 +52,15 @@ int open_context(const lc_options& options, lc_context** out, char* text, size_t
   context->engine = std::move(*engine);
 
   // 2. Where numbers are kept.
-  Result<std::unique_ptr<keys::KeyRegistry>> registry =
-      context->persistent_allowed ? keys::KeyRegistry::open(options.state_directory) : open_ephemeral_registry();
-  if (!registry)
-    return status_of(registry.error(), context->persistent_allowed ? LC_REFUSED : LC_FAILED, text, text_size);
-  context->registry = std::move(*registry);
+  if (context->persistent_allowed) {
+    auto registry = keys::KeyRegistry::open(options.state_directory);
+    if (!registry) return status_of(registry.error(), LC_REFUSED, text, text_size);
+    context->registry = std::move(*registry);
+  } else {
+    auto registry = keys::open_ephemeral_registry();
+    if (!registry) return status_of(registry.error(), LC_FAILED, text, text_size);
+    context->registry = std::move(*registry);
+  }
 
   // 3. What holds them together.
   control::SaControlOptions control;

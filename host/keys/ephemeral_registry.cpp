@@ -1,4 +1,4 @@
-#include "host/capi/ephemeral_registry.hpp"
+#include "host/keys/ephemeral_registry.hpp"
 
 #include <fmt/format.h>
 
@@ -10,7 +10,7 @@
 #include "host/keys/hmac.hpp"
 #include "host/keys/number_space.hpp"
 
-namespace linecrypt::capi {
+namespace linecrypt::keys {
 
 namespace {
 
@@ -27,7 +27,7 @@ struct Process {
   bool ready = false;
   Secret<32> naming_key;
   std::map<NumberSpaceId, Space> spaces;
-  std::map<NumberSpaceId, keys::NonceForm> forms;  // by NumberSpace::key
+  std::map<NumberSpaceId, NonceForm> forms;  // by NumberSpace::key
 };
 
 Process& process() {
@@ -39,7 +39,7 @@ Process& process() {
 Result<void> prepare(Process& state) {
   if (state.ready) return {};
   std::array<std::uint8_t, 32> random{};
-  if (Result<void> filled = keys::fill_random(random); !filled) return filled;
+  if (Result<void> filled = fill_random(random); !filled) return filled;
   state.naming_key = Secret<32>(random);
   cleanse(random.data(), random.size());
   state.ready = true;
@@ -53,10 +53,10 @@ struct Uses {
   std::multiset<NumberSpaceId> ingress;
 };
 
-class EphemeralClaim : public keys::Claim {
+class EphemeralClaim : public Claim {
  public:
   // With the process's mutex held.
-  EphemeralClaim(const keys::NumberSpace& space, std::shared_ptr<Uses> uses) : space_(space), uses_(std::move(uses)) {
+  EphemeralClaim(const NumberSpace& space, std::shared_ptr<Uses> uses) : space_(space), uses_(std::move(uses)) {
     mine().insert({space_.space, space_.party});
   }
   ~EphemeralClaim() override {
@@ -74,7 +74,7 @@ class EphemeralClaim : public keys::Claim {
     return space_.direction == Direction::egress ? uses_->egress : uses_->ingress;
   }
 
-  keys::NumberSpace space_;
+  NumberSpace space_;
   std::shared_ptr<Uses> uses_;
 };
 
@@ -82,15 +82,14 @@ std::string quoted(const std::string& label) {
   return label.empty() ? "another SA" : '"' + label + '"';
 }
 
-class EphemeralRegistry : public keys::KeyRegistry {
+class InMemory final : public EphemeralRegistry {
  public:
   [[nodiscard]] NumberSpaceId egress_space(const EspSa& sa) const override { return space_of(sa); }
   [[nodiscard]] NumberSpaceId egress_space(const MacsecSa& sa) const override { return space_of(sa); }
-  Result<std::unique_ptr<keys::Claim>> claim(const EspSa& sa, keys::KeyLife life, const std::string& label) override {
+  Result<std::unique_ptr<Claim>> claim(const EspSa& sa, KeyLife life, const std::string& label) override {
     return claim_any(sa, life, label);
   }
-  Result<std::unique_ptr<keys::Claim>> claim(const MacsecSa& sa, keys::KeyLife life,
-                                             const std::string& label) override {
+  Result<std::unique_ptr<Claim>> claim(const MacsecSa& sa, KeyLife life, const std::string& label) override {
     return claim_any(sa, life, label);
   }
   Result<void> enroll(const EspSa&, const std::string&, std::uint64_t) override { return no_directory(); }
@@ -98,17 +97,31 @@ class EphemeralRegistry : public keys::KeyRegistry {
   Result<void> record_ingress(std::span<const IngressMark> marks) override {
     return marks.empty() ? Result<void>() : no_directory();
   }
-  [[nodiscard]] std::vector<keys::SpaceState> spaces() const override { return {}; }  // enrolled ones: none
+  [[nodiscard]] std::vector<SpaceState> spaces() const override { return {}; }  // enrolled ones: none
 
-  [[nodiscard]] Result<keys::SpaceState> state(const NumberSpaceId& space) const override {
+  [[nodiscard]] Result<SpaceState> state(const NumberSpaceId& space) const override {
     const std::lock_guard lock(process().mutex);
-    keys::SpaceState found;
+    SpaceState found;
     found.space = space;
     if (const auto at = process().spaces.find(space); at != process().spaces.end()) {
       found.label = at->second.user;
       found.egress_next = at->second.next;
     }
     return found;
+  }
+
+  Result<void> skip_to(const NumberSpaceId& space, std::uint64_t first) override {
+    const std::lock_guard lock(process().mutex);
+    const auto at = process().spaces.find(space);
+    if (at == process().spaces.end() || uses_->egress.count(space) == 0)
+      return Error{"numbers: the number space is not claimed for egress here"};
+    if (first < at->second.next)
+      return Error{
+          fmt::format("numbers: {} asked as the next one, allowed are {} and above: those below were lent before "
+                      "under this key and salt",
+                      first, at->second.next)};
+    at->second.next = first;
+    return {};
   }
 
   std::vector<Result<Lease>> acquire(std::span<const LeaseRequest> requests) override {
@@ -127,7 +140,7 @@ class EphemeralRegistry : public keys::KeyRegistry {
   template <typename AnySa>
   static NumberSpaceId space_of(const AnySa& sa) {
     const std::lock_guard lock(process().mutex);
-    return keys::number_space(process().naming_key, sa).space;
+    return number_space(process().naming_key, sa).space;
   }
 
   Result<Lease> lend(const LeaseRequest& request) {
@@ -145,15 +158,15 @@ class EphemeralRegistry : public keys::KeyRegistry {
 
   // 1. One key, one protocol. 2. One direction within a registry. 3. One egress user within the process.
   template <typename AnySa>
-  Result<std::unique_ptr<keys::Claim>> claim_any(const AnySa& sa, keys::KeyLife life, const std::string& label) {
-    if (life != keys::KeyLife::ephemeral) return no_directory();
+  Result<std::unique_ptr<Claim>> claim_any(const AnySa& sa, KeyLife life, const std::string& label) {
+    if (life != KeyLife::ephemeral) return no_directory();
     const std::lock_guard lock(process().mutex);
-    const keys::NumberSpace named = keys::number_space(process().naming_key, sa);
+    const NumberSpace named = number_space(process().naming_key, sa);
     // 1.
     if (const auto form = process().forms.find(named.key); form != process().forms.end() && form->second != named.form)
       return Error{
           fmt::format("key: used before by {}, asked for {}; nonces could repeat: a key belongs to one protocol",
-                      keys::text_of(form->second), keys::text_of(named.form))};
+                      text_of(form->second), text_of(named.form))};
     // 2.
     const bool egress = named.direction == Direction::egress;
     const std::multiset<NumberSpaceId>& others = egress ? uses_->ingress : uses_->egress;
@@ -176,7 +189,7 @@ class EphemeralRegistry : public keys::KeyRegistry {
     }
     auto claim = std::make_unique<EphemeralClaim>(named, uses_);
     if (egress) space.egress_in_use = true;
-    return std::unique_ptr<keys::Claim>(std::move(claim));
+    return std::unique_ptr<Claim>(std::move(claim));
   }
 
   std::shared_ptr<Uses> uses_ = std::make_shared<Uses>();
@@ -184,10 +197,10 @@ class EphemeralRegistry : public keys::KeyRegistry {
 
 }  // namespace
 
-Result<std::unique_ptr<keys::KeyRegistry>> open_ephemeral_registry() {
+Result<std::unique_ptr<EphemeralRegistry>> open_ephemeral_registry() {
   const std::lock_guard lock(process().mutex);
   if (Result<void> random = prepare(process()); !random) return random.error();
-  return std::unique_ptr<keys::KeyRegistry>(std::make_unique<EphemeralRegistry>());
+  return std::unique_ptr<EphemeralRegistry>(std::make_unique<InMemory>());
 }
 
-}  // namespace linecrypt::capi
+}  // namespace linecrypt::keys
