@@ -119,7 +119,8 @@ Result<void> check_selectors(const EspSa& sa) {
 
 // What RFC 4301, 4303, 4106 and 3948 ask of any implementation.
 Result<void> check_esp_rules(const EspSa& sa) {
-  if (sa.spi < wire::esp_spi_smallest) return refuse("spi", sa.spi, "256 and above (RFC 4303 2.1)");
+  if (const std::uint32_t smallest = sa.reserved_spi ? 1 : wire::esp_spi_smallest; sa.spi < smallest)
+    return refuse("spi", sa.spi, sa.reserved_spi ? "1 and above" : "256 and above (RFC 4303 2.1)");
   if (sa.key.size() != key_size(sa.algorithm))
     return refuse("key", fmt::format("{} bytes", sa.key.size()), fmt::format("{} bytes", key_size(sa.algorithm)));
   if (sa.salt.size() != 4) return refuse("salt", fmt::format("{} bytes", sa.salt.size()), "4 bytes (RFC 4106 4)");

@@ -59,7 +59,8 @@ inline constexpr std::uint32_t replay_window_smallest = 64;
 inline constexpr std::uint32_t replay_window_largest = 4096;
 
 struct EspSa {
-  std::uint32_t spi = 0;  // 256 and above (RFC 4303 2.1)
+  std::uint32_t spi = 0;      // 256 and above (RFC 4303 2.1)
+  bool reserved_spi = false;  // 1 to 255 too, IANA's reserve: for applications that count their SAs from 1
   Direction direction = Direction::egress;
   EspMode mode = EspMode::tunnel;
   EspAlgorithm algorithm = EspAlgorithm::aes_gcm_256;

@@ -83,11 +83,26 @@ TEST_CASE("Plain SAs pass") {
   CHECK(check(everything(), macsec(CipherSuite::gcm_aes_xpn_256)).ok());
 }
 
+TEST_CASE("IANA's SPIs pass where the SA says that it means one") {
+  EspSa sa = esp();
+  sa.reserved_spi = true;
+  for (const std::uint32_t spi : {1U, 255U, 256U, 0xffffffffU}) {
+    sa.spi = spi;
+    CHECK(check(everything(), sa).ok());
+    CHECK(sa.duplicate().reserved_spi);
+  }
+}
+
 TEST_CASE("Each rule for ESP refuses what breaks it, by field, asked and allowed") {
   using R = Refusal<EspSa>;
   const std::vector<R> refusals = {
       {[](EspSa& sa) { sa.spi = 255; }, "spi: asked 255, allowed 256 and above (RFC 4303 2.1)"},
       {[](EspSa& sa) { sa.spi = 0; }, "spi: asked 0, allowed 256 and above (RFC 4303 2.1)"},
+      {[](EspSa& sa) {
+         sa.spi = 0;
+         sa.reserved_spi = true;
+       },
+       "spi: asked 0, allowed 1 and above"},
       {[](EspSa& sa) { sa.key = key(16); }, "key: asked 16 bytes, allowed 32 bytes"},
       {[](EspSa& sa) { sa.key = Secret<32>(); }, "key: asked 0 bytes, allowed 32 bytes"},
       {[](EspSa& sa) { sa.algorithm = EspAlgorithm::aes_gmac_192; }, "key: asked 32 bytes, allowed 24 bytes"},
