@@ -52,6 +52,12 @@ Result<void> SoftwareEngine::open(const EngineSetup& setup) {
   if (setup.queues == 0 || setup.queues > capabilities_.max_queues)
     return Error{fmt::format("queues: asked {}, allowed 1 to {}", setup.queues, capabilities_.max_queues)};
   store_ = std::make_unique<SaStore>(*provider_, capabilities_, setup);
+  if (setup.reserve) {
+    if (auto good = store_->reserve(); !good) {
+      store_.reset();
+      return good;
+    }
+  }
   flags_ = std::make_unique<EventFlags>(setup.slots);
   for (std::uint32_t i = 0; i < setup.queues; ++i)
     queues_.push_back(std::make_unique<Burst>(*provider_, setup.slots, *flags_));

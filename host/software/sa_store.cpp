@@ -42,6 +42,12 @@ SaStore::SaStore(AeadProvider& provider, const Capabilities& capabilities, const
   }
 }
 
+Result<void> SaStore::reserve() {
+  for (KeyArena* arena : {&contexts_, &keys_, &settings_})
+    if (auto good = arena->reserve(slots_.size()); !good) return good;
+  return {};
+}
+
 SaStore::~SaStore() {
   for (SaSlot& slot : slots_) slot.generation.store(0, std::memory_order_release);
   wait_for_workers();

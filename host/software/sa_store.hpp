@@ -21,6 +21,9 @@ class SaStore {
   SaStore(const SaStore&) = delete;
   SaStore& operator=(const SaStore&) = delete;
 
+  // EngineSetup::reserve.
+  Result<void> reserve();
+
   // As Engine has them.
   Result<void> install(SaId id, const Sa& sa, Lease lease, std::uint64_t window_top);
   Result<void> update(SaId id, const SaUpdate& update);

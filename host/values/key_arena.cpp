@@ -46,6 +46,15 @@ void KeyArena::release(void* block) noexcept {
   free_.push_back(block);  // grow() reserved the room
 }
 
+Result<void> KeyArena::reserve(std::size_t blocks) {
+  while (free_.size() < blocks) {
+    if (auto grown = grow(); !grown) return grown;
+    // Where the lock was refused the pages are not there yet.
+    if (!locked_) std::memset(chunks_.back().memory, 0, chunks_.back().size);
+  }
+  return {};
+}
+
 Result<void> KeyArena::grow() {
   // 1. Whole pages, so that no other data shares a locked, undumped page.
   const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
@@ -65,7 +74,7 @@ Result<void> KeyArena::grow() {
   auto* bytes = static_cast<std::uint8_t*>(memory);
   const std::size_t blocks = size / block_size_;
   chunks_.push_back({bytes, size});
-  free_.reserve(free_.size() + blocks * chunks_.size());
+  if (free_.capacity() < blocks * chunks_.size()) free_.reserve(2 * blocks * chunks_.size());
   for (std::size_t i = blocks; i-- > 0;) free_.push_back(bytes + i * block_size_);
   return {};
 }

@@ -21,6 +21,8 @@ class KeyArena {
   // A zeroed block, or an error when the system has no memory.
   [[nodiscard]] Result<void*> allocate();
   void release(void* block) noexcept;
+  // Takes memory now, so that the next `blocks` calls of allocate() need none and touch no new page.
+  Result<void> reserve(std::size_t blocks);
   [[nodiscard]] bool locked() const noexcept { return locked_; }
 
  private:

@@ -61,6 +61,9 @@ struct EngineSetup {
   std::uint32_t queues = 1;
   Reclamation reclamation{};
   Clock clock{};
+  // Take the memory that SAs of all slots need at open(), not as they come: for callers that install and remove many in
+  // a second. An engine that needs none of its own ignores it.
+  bool reserve = false;
 };
 
 // A change to a live SA.
