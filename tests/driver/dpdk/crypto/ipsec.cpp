@@ -125,19 +125,28 @@ Bytes fresh_key(std::size_t size) {
 
 // ---- the second opinion ----
 
-namespace {
-
-struct Context {
-  EVP_CIPHER_CTX* it = EVP_CIPHER_CTX_new();
-  Context() = default;
-  ~Context() { EVP_CIPHER_CTX_free(it); }
-  Context(const Context&) = delete;
-  Context& operator=(const Context&) = delete;
-};
-
-const EVP_CIPHER* cipher_of(const Bytes& key) {
-  return key.size() == 16 ? EVP_aes_128_gcm() : key.size() == 24 ? EVP_aes_192_gcm() : EVP_aes_256_gcm();
+bool gcm(bool encrypt, const Bytes& key, const Bytes& nonce, const Bytes& data, Bytes& text, Bytes& tag) {
+  const std::unique_ptr<EVP_CIPHER_CTX, decltype(&EVP_CIPHER_CTX_free)> context(EVP_CIPHER_CTX_new(),
+                                                                                EVP_CIPHER_CTX_free);
+  EVP_CIPHER_CTX* const it = context.get();
+  const EVP_CIPHER* const cipher = key.size() == 16   ? EVP_aes_128_gcm()
+                                   : key.size() == 24 ? EVP_aes_192_gcm()
+                                                      : EVP_aes_256_gcm();
+  int length = 0;
+  bool good = EVP_CipherInit_ex(it, cipher, nullptr, key.data(), nonce.data(), encrypt) == 1;
+  if (!data.empty())
+    good = good && EVP_CipherUpdate(it, nullptr, &length, data.data(), static_cast<int>(data.size())) == 1;
+  if (!text.empty())
+    good = good && EVP_CipherUpdate(it, text.data(), &length, text.data(), static_cast<int>(text.size())) == 1;
+  if (!encrypt) good = good && EVP_CIPHER_CTX_ctrl(it, EVP_CTRL_GCM_SET_TAG, 16, tag.data()) == 1;
+  Bytes end(16);
+  good = good && EVP_CipherFinal_ex(it, end.data(), &length) == 1;
+  tag.resize(16);
+  if (encrypt) good = good && EVP_CIPHER_CTX_ctrl(it, EVP_CTRL_GCM_GET_TAG, 16, tag.data()) == 1;
+  return good;
 }
+
+namespace {
 
 Bytes big_endian(std::uint64_t value, std::size_t size) {
   Bytes bytes(size);
@@ -151,10 +160,6 @@ std::uint64_t value_of(const Bytes& bytes, std::size_t at, std::size_t size) {
   return value;
 }
 
-int size_of(const Bytes& bytes) {
-  return static_cast<int>(bytes.size());
-}
-
 // Of the SPI, the number (RFC 4106 5) and, for GMAC, IV and text (RFC 4543 3.3).
 Bytes associated(const Esp& esp, std::uint64_t number, const Bytes& iv, const Bytes& text) {
   Bytes data = big_endian(esp.spi, 4) + big_endian(number, esp.esn ? 8 : 4);
@@ -162,22 +167,10 @@ Bytes associated(const Esp& esp, std::uint64_t number, const Bytes& iv, const By
   return data;
 }
 
-// False: the tag is wrong. `text` is worked on in place; GMAC leaves it.
-bool gcm(bool encrypt, const Esp& esp, std::uint64_t number, const Bytes& iv, Bytes& text, Bytes& tag) {
-  const Context context;
-  const Bytes nonce = esp.salt + iv;
-  const Bytes data = associated(esp, number, iv, text);
-  int length = 0;
-  bool good = EVP_CipherInit_ex(context.it, cipher_of(esp.key), nullptr, esp.key.data(), nonce.data(), encrypt) == 1 &&
-              EVP_CipherUpdate(context.it, nullptr, &length, data.data(), size_of(data)) == 1;
-  if (!esp.gmac && !text.empty())
-    good = good && EVP_CipherUpdate(context.it, text.data(), &length, text.data(), size_of(text)) == 1;
-  if (!encrypt) good = good && EVP_CIPHER_CTX_ctrl(context.it, EVP_CTRL_GCM_SET_TAG, 16, tag.data()) == 1;
-  Bytes end(16);
-  good = good && EVP_CipherFinal_ex(context.it, end.data(), &length) == 1;
-  tag.resize(16);
-  if (encrypt) good = good && EVP_CIPHER_CTX_ctrl(context.it, EVP_CTRL_GCM_GET_TAG, 16, tag.data()) == 1;
-  return good;
+// Under the SA's nonce (RFC 4106 4); GMAC leaves the text.
+bool esp_gcm(bool encrypt, const Esp& esp, std::uint64_t number, const Bytes& iv, Bytes& text, Bytes& tag) {
+  Bytes nothing;
+  return gcm(encrypt, esp.key, esp.salt + iv, associated(esp, number, iv, text), esp.gmac ? nothing : text, tag);
 }
 
 bool is_ipv4(const Bytes& packet) {
@@ -223,7 +216,7 @@ Bytes seal(const Esp& esp, const Bytes& inner, std::uint64_t number, std::uint8_
   text.push_back(next_header);
   const Bytes iv = big_endian(number, 8);
   Bytes tag;
-  if (!gcm(true, esp, number, iv, text, tag)) throw std::runtime_error("OpenSSL does not encrypt");
+  if (!esp_gcm(true, esp, number, iv, text, tag)) throw std::runtime_error("OpenSSL does not encrypt");
   Bytes payload = big_endian(esp.spi, 4) + big_endian(number & 0xffffffffU, 4) + iv + text + tag;
   if (esp.udp) {
     Bytes head(udp_size);
@@ -263,7 +256,7 @@ std::optional<Opened> open(const Esp& esp, const Bytes& packet, std::uint32_t hi
   Bytes text = first(from(packet, at + 16), packet.size() - at - 32);
   Bytes tag = from(packet, packet.size() - 16);
   const std::uint64_t number = std::uint64_t{high} << 32U | opened.sequence;
-  if (!gcm(false, esp, number, iv, text, tag)) return std::nullopt;
+  if (!esp_gcm(false, esp, number, iv, text, tag)) return std::nullopt;
   const std::uint8_t next_header = text.back();
   const std::uint8_t pad = text.at(text.size() - 2);
   if (pad + 2U > text.size()) return std::nullopt;

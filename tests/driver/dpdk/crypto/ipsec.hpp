@@ -61,6 +61,9 @@ Bytes fresh_key(std::size_t size = 16);
 
 // ---- the second opinion ----
 
+// AES-GCM by OpenSSL, `text` in place. False: the tag is wrong.
+bool gcm(bool encrypt, const Bytes& key, const Bytes& nonce, const Bytes& data, Bytes& text, Bytes& tag);
+
 // `inner` protected as packet `number`, by RFC 4303, 4106, 4543. `next_header`: 0: what the inner packet is.
 Bytes seal(const Esp& esp, const Bytes& inner, std::uint64_t number, std::uint8_t next_header = 0);
 

@@ -5,6 +5,7 @@
 #include <rte_eal.h>
 #include <rte_log.h>
 #include <rte_mbuf.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
@@ -48,9 +49,13 @@ struct Eal {
                                       "-d",
                                       "librte_crypto_linecrypt.so"};
     std::vector<char*> arguments;
+    cpu_set_t cpus;
+    ::sched_getaffinity(0, sizeof cpus, &cpus);
     for (std::string& word : words) arguments.push_back(word.data());
     if (rte_eal_init(static_cast<int>(arguments.size()), arguments.data()) < 0)
       throw std::runtime_error("the EAL does not start; is the plug-in in LD_LIBRARY_PATH?");
+    // The EAL ties this thread, and with it those that it starts, to one CPU.
+    ::sched_setaffinity(0, sizeof cpus, &cpus);
     log.stream = ::open_memstream(&log.text, &log.size);
     rte_openlog_stream(log.stream);
     packets = rte_pktmbuf_pool_create("packets", mbufs, 0, 0, data_room, 0);
@@ -92,6 +97,10 @@ std::string engine_devargs() {
   return asked == nullptr ? "engine=software" : asked;
 }
 
+bool device_is_slow() {
+  return engine_devargs().find("xclbin=") != std::string::npos;
+}
+
 // ---- mbufs ----
 
 Mbuf::Mbuf(const Bytes& bytes, const Segments& segments, std::uint16_t headroom) : mbuf_(nullptr) {
@@ -120,6 +129,11 @@ Mbuf::Mbuf(const Bytes& bytes, const Segments& segments, std::uint16_t headroom)
     }
     last = segment;
   }
+}
+
+void Mbuf::refill(const Bytes& bytes) {
+  rte_pktmbuf_reset(mbuf_);
+  std::memcpy(rte_pktmbuf_append(mbuf_, static_cast<std::uint16_t>(bytes.size())), bytes.data(), bytes.size());
 }
 
 Mbuf::~Mbuf() {

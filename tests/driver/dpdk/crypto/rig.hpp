@@ -26,6 +26,9 @@ std::string said();
 // The devargs of this run: "engine=software", or a card's.
 std::string engine_devargs();
 
+// The emulated card takes a millisecond for a batch.
+bool device_is_slow();
+
 // How a packet lies in mbufs: sizes of all segments but the last, which has the rest.
 using Segments = std::vector<std::uint32_t>;
 
@@ -46,6 +49,8 @@ class Mbuf {
   Mbuf(Mbuf&& other) noexcept : mbuf_(std::exchange(other.mbuf_, nullptr)) {}
   Mbuf& operator=(Mbuf&&) = delete;
   [[nodiscard]] rte_mbuf* get() const { return mbuf_; }
+  // One segment: as it was when it was made.
+  void refill(const Bytes& bytes);
   [[nodiscard]] Bytes bytes() const;
   // All memory of all segments, headroom and tailroom included: where a clear text must not be found.
   [[nodiscard]] Bytes memory() const;
