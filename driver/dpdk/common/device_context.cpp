@@ -1,10 +1,10 @@
 #include "driver/dpdk/common/device_context.hpp"
 
 #include <fmt/format.h>
-#include <rte_alarm.h>
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <utility>
 
 #include "driver/dpdk/common/log.hpp"
@@ -14,7 +14,9 @@
 namespace linecrypt::dpdk {
 namespace {
 
-constexpr std::uint64_t alarm_us = 2000;
+// With a card behind a failover, SAs move in these steps.
+constexpr std::chrono::milliseconds service_every{10};
+constexpr std::chrono::milliseconds service_every_card{2};
 
 std::string_view name_of(OffloadMode mode) {
   constexpr std::string_view names[] = {"software", "auto", "card"};
@@ -30,7 +32,8 @@ Result<std::unique_ptr<DeviceContext>> DeviceContext::open(const std::string& na
   return device;
 }
 
-// 1. The engine. 2. Its slots: memory for all SAs is taken now, so that an install takes none. 3. Open, and the alarm.
+// 1. The engine. 2. Its slots: memory for all SAs is taken now, so that an install takes none. 3. Open, and the service
+// thread.
 Result<void> DeviceContext::start() {
   // 1.
   if (auto good = check_options(options_); !good) return good;
@@ -66,8 +69,8 @@ Result<void> DeviceContext::start() {
   setup.reclamation = {this, wait_for_workers};
   setup.reserve = true;
   if (auto opened = choice_.engine->open(setup); !opened) return opened;
-  if (rte_eal_alarm_set(alarm_us, alarm, this) != 0) return Error{"the EAL has no alarm to give"};
-  alarmed_ = true;
+  if (!service_thread_.start(has_card() ? service_every_card : service_every, [this] { service(); }))
+    return Error{"the system gives no thread"};
   log(Severity::notice, "{}: engine {}, {}, {} SAs, {} queues{}{}", name_, can.engine, can.provider, count,
       options_.queues, options_.key_reuse == KeyReuse::allow ? ", key_reuse=allow: FOR TESTS ONLY" : "",
       options_.test_iv ? ", test_iv=1: FOR TESTS ONLY" : "");
@@ -79,8 +82,7 @@ Result<void> DeviceContext::start() {
 
 DeviceContext::~DeviceContext() {
   unlist_device(*this);
-  // Waits for an alarm that runs.
-  if (alarmed_) rte_eal_alarm_cancel(alarm, this);
+  service_thread_.stop();
   const std::lock_guard lock(mutex_);
   if (choice_.engine == nullptr) return;
   choice_.engine->close();
@@ -94,12 +96,6 @@ void DeviceContext::wait_for_workers(void* self) {
     device.queues_[i].lock.lock();
     device.queues_[i].lock.unlock();
   }
-}
-
-void DeviceContext::alarm(void* self) {
-  auto& device = *static_cast<DeviceContext*>(self);
-  device.service();
-  rte_eal_alarm_set(alarm_us, alarm, self);
 }
 
 DeviceContext::Live* DeviceContext::live(SaId id) noexcept {

@@ -17,6 +17,7 @@
 
 #include "driver/dpdk/common/engine_choice.hpp"
 #include "driver/dpdk/common/number_source.hpp"
+#include "driver/dpdk/common/service_thread.hpp"
 #include "driver/dpdk/common/spin_lock.hpp"
 #include "host/values/key_arena.hpp"
 
@@ -30,7 +31,7 @@ struct alignas(64) EngineQueue {
 
 class DeviceContext {
  public:
-  // Opens the engine for `options` and tells of it in the log. Drains events by an alarm of the EAL until it ends.
+  // Opens the engine for `options` and tells of it in the log. A thread of its own drains events until it ends.
   static Result<std::unique_ptr<DeviceContext>> open(const std::string& name, const DriverOptions& options);
   // Ends all SAs. No job may be in flight.
   ~DeviceContext();
@@ -55,7 +56,7 @@ class DeviceContext {
   [[nodiscard]] Result<SaState> read(SaId id);
   // Brings slot(id) up to date where an engine keeps counters of its own, and calls `look` with it.
   Result<void> look(SaId id, const std::function<void(const SaSlot&)>& look);
-  // Events of the engine, leases, failover. The alarm does it; workers that wait for a failover help.
+  // Events of the engine, leases, failover. The service thread does it; workers that wait for a failover help.
   void service();
   [[nodiscard]] std::uint32_t sas();
 
@@ -106,7 +107,6 @@ class DeviceContext {
   Live* live(SaId id) noexcept;
   void release(std::uint32_t index);
   static void wait_for_workers(void* self);
-  static void alarm(void* self);
 
   const std::string name_;
   const DriverOptions options_;
@@ -126,7 +126,7 @@ class DeviceContext {
   std::uint64_t created_ = 0;
   std::uint64_t removed_ = 0;
   std::atomic<std::uint64_t> leases_{0};
-  bool alarmed_ = false;
+  ServiceThread service_thread_;  // last: it ends before what it uses
 };
 
 }  // namespace linecrypt::dpdk

@@ -173,7 +173,6 @@ TEST_CASE("Many threads use one session each and one session together, while oth
   std::atomic<bool> failed{false};
   std::atomic<std::uint32_t> running{threads};
   const auto work = [&](std::uint16_t pair) {
-    rte_thread_register();
     std::vector<Mbuf> mbufs;
     std::vector<Op> ops;
     for (std::uint32_t i = 0; i < burst; ++i) {
@@ -203,7 +202,6 @@ TEST_CASE("Many threads use one session each and one session together, while oth
       }
     }
     --running;
-    rte_thread_unregister();
   };
   std::vector<std::thread> all;
   for (std::uint16_t i = 0; i < threads; ++i) all.emplace_back(work, i);
