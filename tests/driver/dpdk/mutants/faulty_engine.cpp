@@ -1,5 +1,6 @@
 // Takes the place of driver/dpdk/common/host_engine.cpp when the common library is linked for mutants.py: the software
 // engine with one fault, chosen by the environment variable LINECRYPT_MUTANT. Whoever tests the drivers must see it.
+// With `delay` it has no fault: it takes parts of bursts and completes late, and everything must pass.
 #include <cstdlib>
 #include <cstring>
 #include <map>
@@ -7,6 +8,7 @@
 #include <string>
 
 #include "driver/dpdk/common/host_engine.hpp"
+#include "host/engines/delaying.hpp"
 #include "host/software/engine.hpp"
 #include "host/software/esp/sequence.hpp"
 #include "host/values/key_arena.hpp"
@@ -217,6 +219,8 @@ class FaultyEngine final : public Engine {
 Result<std::unique_ptr<Engine>> make_host_engine(software::ProviderChoice choice) {
   auto inner = software::make_software_engine({choice});
   if (!inner) return inner.error();
+  if (const char* const name = std::getenv("LINECRYPT_MUTANT"); name != nullptr && std::string(name) == "delay")
+    return engines::make_delaying_engine(std::move(inner).value());
   auto provider = software::make_provider(choice);
   if (!provider) return provider.error();
   return std::unique_ptr<Engine>(std::make_unique<FaultyEngine>(std::move(inner).value(), std::move(provider).value()));
