@@ -36,6 +36,11 @@ def eal_arguments(plugins, vdevs, lcores="0", eal=EAL):
 def environment(folders, more=None):
     found = dict(os.environ)
     found["LD_LIBRARY_PATH"] = ":".join(list(folders) + [p for p in [found.get("LD_LIBRARY_PATH")] if p])
+    # A sanitizer build: its runtime goes under programs that know nothing of it.
+    if preload := found.get("LINECRYPT_TEST_PRELOAD"):
+        found["LD_PRELOAD"] = preload
+        # What DPDK leaves behind at its end is not ours.
+        found["ASAN_OPTIONS"] = "detect_leaks=0"
     found.update(more or {})
     return found
 

@@ -3,7 +3,8 @@
 
     perf.py KIND --libraries FOLDER... --devargs ARGS [--says WORDS]
 
-KIND: aead (throughput, then its own check of every result against a vector), ipsec (throughput and latency).
+KIND: aead (throughput, then its own check of every result against a vector), ipsec (throughput and latency), scheduler (AEAD
+through crypto_scheduler, ours first and crypto_aesni_gcm behind it).
 With --says, the driver must have said so: that the card was lost, for one.
 """
 import argparse
@@ -18,9 +19,13 @@ SIZES = [64, 300, 1420]
 
 
 def arguments(options, *more):
+    vdevs, used = [f"{NAME},{options.devargs}"], NAME
+    if options.kind == "scheduler":
+        used = "crypto_scheduler"
+        vdevs += ["crypto_aesni_gcm", f"{used},worker={NAME},worker=crypto_aesni_gcm,mode=fail-over,ordering=enable"]
     return [dpdk_program.program("dpdk-test-crypto-perf"),
-            *dpdk_program.eal_arguments(["librte_crypto_linecrypt.so"], [f"{NAME},{options.devargs}"], lcores="0,1"),
-            "--", "--devtype", NAME, "--aead-algo", "aes-gcm", "--aead-iv-sz", "12", "--digest-sz", "16", "--csv-friendly",
+            *dpdk_program.eal_arguments(["librte_crypto_linecrypt.so"], vdevs, lcores="0,1"),
+            "--", "--devtype", used, "--aead-algo", "aes-gcm", "--aead-iv-sz", "12", "--digest-sz", "16", "--csv-friendly",
             "--burst-sz", "32", *more]
 
 
@@ -85,7 +90,7 @@ def verify(options):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("kind", choices=["aead", "ipsec"])
+    parser.add_argument("kind", choices=["aead", "ipsec", "scheduler"])
     parser.add_argument("--libraries", nargs="+", required=True)
     parser.add_argument("--devargs", required=True)
     parser.add_argument("--says")
@@ -97,6 +102,9 @@ def main():
     if options.kind == "aead":
         for key in (16, 24, 32):
             problems += throughput(options, "aead", "encrypt", key, options.ops) or []
+        problems += verify(options)
+    elif options.kind == "scheduler":
+        problems += throughput(options, "aead", "encrypt", 16, options.ops) or []
         problems += verify(options)
     else:
         # The tool has no ESP to decrypt: what it sends in with --aead-op decrypt is no ESP packet at all.
