@@ -161,6 +161,8 @@ Result<SaId> DeviceContext::install(std::uint32_t index, const Sa& sa, std::uint
   if (auto good = choice_.engine->install(id, sa, lease, top); !good) return good.error();
   live.generation = live.last_generation = id.generation;
   live.granted_end = lease.end;
+  // What is left of an earlier lease may be short: the next one waits behind it.
+  if (egress && lease.size() < 2 * renewal_distance(wide_numbers(sa))) renew(id);
   return id;
 }
 

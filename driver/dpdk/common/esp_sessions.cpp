@@ -88,6 +88,13 @@ int EspSessions::update(const rte_security_session_conf& conf, rte_security_sess
   auto id = device_.restart(session->sa(), conf.ipsec.esn.value);
   if (!id) return refused(-EINVAL, "session_update: " + id.error().message);
   session->sa_generation.store(id->generation, std::memory_order_relaxed);
+  // A lease of its own: its renewal is counted from here. (A session without a queue has sent nothing.)
+  if (const std::uint32_t owner = session->queue.load(std::memory_order_relaxed); owner != no_queue) {
+    EngineQueue& queue = device_.queue(owner);
+    queue.lock.lock();
+    session->until_renewal = DeviceContext::renewal_distance(session->wide);
+    queue.lock.unlock();
+  }
   return 0;
 }
 

@@ -194,6 +194,10 @@ int convert(const rte_security_session_conf& conf, const IpsecFace& face, IpsecC
   if (const int code = read_transform(conf.crypto_xform, gcm, why); code != 0) return code;
   EspSa& sa = out.sa;
   sa.direction = ipsec.direction == RTE_SECURITY_IPSEC_SA_DIR_EGRESS ? Direction::egress : Direction::ingress;
+  if (gcm.encrypt != (sa.direction == Direction::egress))
+    return refuse(why, EINVAL,
+                  "crypto_xform: its operation is not that of ipsec.direction; allowed: encrypt or generate on "
+                  "egress, decrypt or verify on ingress");
   sa.mode = ipsec.mode == RTE_SECURITY_IPSEC_SA_MODE_TUNNEL ? EspMode::tunnel : EspMode::transport;
   sa.spi = ipsec.spi;
   sa.reserved_spi = face.options->reserved_spi;

@@ -266,6 +266,9 @@ TEST_CASE("session_update moves an egress session's numbers forward, never back"
   for (const std::uint32_t back : {0U, 1U, 999U, there - 1, there + 1}) CHECK(out.go_to(back) < 0);
   CHECK(said().find("allowed: ") != std::string::npos);
   CHECK(next() == there + 2);
+  // To the last numbers of what was lent, and over its end.
+  const std::uint32_t near_end = forward((1U << 16U) - 3);
+  for (std::uint32_t i = 0; i < 8; ++i) CHECK(next() == near_end + i);
   // Far ahead, beyond what was lent.
   REQUIRE(out.go_to(50'000'000) == 0);
   CHECK(next() == 50'000'000);
@@ -414,6 +417,7 @@ TEST_CASE("Each session that is not done is refused by the name of its field") {
       {Way::out, [](auto& c) { c.crypto_xform->aead.key.length = 17; }, "key of 17 bytes, allowed: 16, 24, 32"},
       {Way::out, [](auto& c) { c.crypto_xform->aead.digest_length = 8; }, "digest_length: 8, allowed: 16"},
       {Way::out, [](auto& c) { c.crypto_xform = nullptr; }, "crypto_xform"},
+      {Way::out, [](auto& c) { c.crypto_xform->aead.op = RTE_CRYPTO_AEAD_OP_DECRYPT; }, "its operation is not that"},
       {Way::out, [](auto& c) { c.ipsec.options.iv_gen_disable = 1; }, "options.iv_gen_disable: 1, allowed: 0"},
       {Way::out, [](auto& c) { c.ipsec.options.ip_reassembly_en = 1; }, "options.ip_reassembly_en"},
       {Way::in, [](auto& c) { c.ipsec.options.dec_ttl = 1; }, "options.dec_ttl"},
