@@ -341,7 +341,7 @@ class Control {
     return used < size ? size - used : 0U;
   }
   // Our own tokens end here. A response has its place in the ring since its command was taken; an event that finds none
-  // beside those is dropped: packets must not wait for a host that does not read.
+  // beside those is dropped and counted: packets must not wait for a host that does not read.
   void take_response(const ControlLinks& links) {
     if (links.responses.empty() || !response_port_.room(1)) return;
     abi::Response response = links.responses.read();
@@ -351,7 +351,10 @@ class Control {
       s.back[&links == &egress_ ? 0 : 1] = true;
       return;
     }
-    if (event && (response_room() <= s.answers_due || !s.enabled)) return;
+    if (event && (response_room() <= s.answers_due || !s.enabled)) {
+      at(abi::reg::events_dropped) = at(abi::reg::events_dropped) + 1;
+      return;
+    }
     if (!event && s.answers_due != 0) --s.answers_due;
     write_response(response);
   }

@@ -61,7 +61,7 @@ TEST_CASE("each mismatch between bitstream, card and host is explained") {
   SECTION("another ABI, both versions named") {
     m.abi_major = 7;
     m.abi_minor = 3;
-    says = "abi: the bitstream speaks version 7.3, this host 1.0";
+    says = "abi: the bitstream speaks version 7.3, this host 1.1";
   }
   SECTION("another card") {
     asked.card = "u280";
@@ -158,9 +158,9 @@ TEST_CASE("each fault of a manifest's text is named") {
   const auto fault = GENERATE(
       Fault{"\"mode\"", "\"mood\"", "unknown field 'mood'"},
       Fault{"\"manifest\": 1", "\"manifest\": 2", "manifest: found 2, an integer from 1 to 1"},
-      Fault{"\"abi\": \"1.0\"", "\"abi\": \"1\"", "two numbers such as '1.0'"},
-      Fault{"\"abi\": \"1.0\"", "\"abi\": \"1.0x\"", "two numbers such as '1.0'"},
-      Fault{"\"abi\": \"1.0\"", "\"abi\": \"1.65536\"", "two numbers such as '1.0'"},
+      Fault{"\"abi\": \"1.1\"", "\"abi\": \"1\"", "two numbers such as '1.0'"},
+      Fault{"\"abi\": \"1.1\"", "\"abi\": \"1.0x\"", "two numbers such as '1.0'"},
+      Fault{"\"abi\": \"1.1\"", "\"abi\": \"1.65536\"", "two numbers such as '1.0'"},
       Fault{"\"declared\": 8", "\"declared\": 0", "forwarding: declared: found 0"},
       Fault{"\"declared\": 8", "\"declared\": 8, \"guessed\": 1", "unknown field 'guessed'"},
       Fault{"\"line_rate\": false", "\"line_rate\": 0", "true or false"},

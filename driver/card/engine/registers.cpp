@@ -34,6 +34,7 @@ constexpr Named common[] = {
     {"response_size", abi::reg::response_size},
     {"response_tail", abi::reg::response_tail},
     {"response_head", abi::reg::response_head},
+    {"events_dropped", abi::reg::events_dropped},
 };
 
 // Of each direction, work_stride apart.

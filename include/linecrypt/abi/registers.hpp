@@ -37,6 +37,8 @@ constexpr std::uint32_t response_ring = window + 0x58;  // 64 bits
 constexpr std::uint32_t response_size = window + 0x60;  // entries
 constexpr std::uint32_t response_tail = window + 0x64;  // ro: entries written (after their data's write response)
 constexpr std::uint32_t response_head = window + 0x68;  // entries the host has read
+constexpr std::uint32_t events_dropped =
+    window + 0x6c;  // ro: events that found no room in the response ring since the reset; from minor version 1
 // One block of these per direction, work_stride apart.
 constexpr std::uint32_t work_ring = window + 0x80;  // 64 bits
 constexpr std::uint32_t work_size = window + 0x88;  // entries

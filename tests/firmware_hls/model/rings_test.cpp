@@ -1,6 +1,7 @@
 // The control kernel and the movers, through registers and memory: what a host may get wrong, and what an earlier
 // session may have left.
 #include <algorithm>
+#include <cctype>
 #include <functional>
 
 #include "tests/firmware_hls/model/opened_card.hpp"
@@ -15,7 +16,22 @@ bool all_zero(const unsigned char* at, std::size_t length) {
   return std::all_of(at, at + length, [](unsigned char byte) { return byte == 0; });
 }
 
-// How 16 bytes may lie in memory: as they are, turned around, by words of 8 and of 4, in hex.
+// Of base64 of something that has these 16 bytes `before` bytes behind a group's start: what they alone decide.
+Bytes in_base64(const Bytes& raw, std::size_t before) {
+  constexpr char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  Bytes bits;
+  for (const std::uint8_t byte : raw)
+    for (int shift = 7; shift >= 0; --shift) bits.push_back(byte >> shift & 1U);
+  Bytes out;
+  for (std::size_t at = (6 - before * 8 % 6) % 6; at + 6 <= bits.size(); at += 6) {
+    std::size_t digit = 0;
+    for (std::size_t i = 0; i < 6; ++i) digit = digit << 1U | bits[at + i];
+    out.push_back(static_cast<std::uint8_t>(digits[digit]));
+  }
+  return out;
+}
+
+// How 16 bytes may lie in memory: as they are, turned around, by words of 8 and of 4, in hex, in base64.
 std::vector<Bytes> forms_of(const std::uint8_t* part) {
   const Bytes raw(part, part + 16);
   std::vector<Bytes> forms{raw, Bytes(raw.rbegin(), raw.rend())};
@@ -28,8 +44,23 @@ std::vector<Bytes> forms_of(const std::uint8_t* part) {
   Bytes hex;
   for (const std::uint8_t byte : raw)
     for (const int shift : {4, 0}) hex.push_back(static_cast<std::uint8_t>("0123456789abcdef"[byte >> shift & 15]));
+  forms.push_back(hex);
+  for (std::uint8_t& digit : hex) digit = static_cast<std::uint8_t>(std::toupper(digit));
   forms.push_back(std::move(hex));
+  for (const std::size_t before : {0U, 1U, 2U}) forms.push_back(in_base64(raw, before));
   return forms;
+}
+
+TEST_CASE("the search for keys in memory knows their printed forms") {
+  const Bytes raw = test::from_hex("000102030405060708090a0b0c0d0e0f");
+  // As Python's base64 has these bytes, one byte 0 and these, two and these.
+  const char* const known[] = {"AAECAwQFBgcICQoLDA0ODw==", "AAABAgMEBQYHCAkKCwwNDg8=", "AAAAAQIDBAUGBwgJCgsMDQ4P"};
+  for (std::size_t before = 0; before < 3; ++before) {
+    const Bytes coded = in_base64(raw, before);
+    const std::string text(coded.begin(), coded.end());
+    CHECK(text.size() >= 20);
+    CHECK(std::string(known[before]).find(text) != std::string::npos);
+  }
 }
 
 TEST_CASE("the card zeroes each command as it consumes it, and no key stays in its memory") {
@@ -197,6 +228,38 @@ TEST_CASE("more responses than the ring has room for wait for the host, and none
     }
   }
   CHECK(seen == 4 * CardHost::entries + 1U);
+}
+
+TEST_CASE("events that find no room in the response ring are dropped and counted, and packets go on") {
+  Opened opened;
+  CardHost& host = opened.host;
+  // 80 SAs, each of whose only packet uses up its lease: an event each (lease_low), for a ring of 64.
+  constexpr std::uint32_t sas = 80;
+  for (std::uint32_t i = 0; i < sas; ++i)
+    REQUIRE(host.install(card::install_commands({100 + i, 1}, make_sa({}, Direction::egress, i), {1, 2}, 0)));
+  (void)host.responses();
+  std::vector<JobIn> jobs;
+  for (std::uint32_t i = 0; i < sas; ++i) {
+    jobs.push_back(opened.job());
+    jobs.back().stage[0] = {100 + i, 1};
+  }
+  CHECK(host.reg(abi::reg::events_dropped) == 0);
+  for (const JobOut& out : host.work(egress, jobs)) REQUIRE(out.completion.verdict == code(Verdict::ok));
+  const std::uint32_t dropped = host.reg(abi::reg::events_dropped);
+  const auto told = host.responses();
+  CHECK(told.size() == CardHost::entries);
+  CHECK(dropped == sas - CardHost::entries);
+  // With room again, events come again; behind a reset the count begins anew.
+  REQUIRE(host.install(card::install_commands({99, 1}, make_sa({}, Direction::egress, 200), {1, 2}, 0)));
+  JobIn one = opened.job();
+  one.stage[0] = {99, 1};
+  host.work(egress, {one});
+  const auto more = host.responses();
+  REQUIRE(more.size() == 1);
+  CHECK(more[0].kind == abi::ResponseKind::event);
+  CHECK(host.reg(abi::reg::events_dropped) == dropped);
+  host.reset();
+  CHECK(host.reg(abi::reg::events_dropped) == 0);
 }
 
 TEST_CASE("a bad batch is refused and counted, and the next one is done") {
