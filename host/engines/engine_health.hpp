@@ -2,7 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+
+#include "linecrypt/result.hpp"
 
 namespace linecrypt::engines {
 
@@ -20,6 +23,9 @@ class EngineHealth {
   // Control thread. After a loss, or to reset it, once all its jobs have come back. Starts bringing the engine to where
   // open() left it, all slots free, and returns at once; state() tells how it goes.
   virtual void try_recover() = 0;
+  // Control thread, while it is ready or lost. A step of the engine's known answers, beside traffic; none waits for a
+  // packet. Empty: it goes on, call again. The call behind a result begins anew.
+  virtual std::optional<Result<void>> self_test_step() = 0;
 };
 
 }  // namespace linecrypt::engines

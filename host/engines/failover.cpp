@@ -60,18 +60,39 @@ MemoryPlace Failover::memory() const noexcept {
 
 // A primary that gives a wrong answer is not used (DESIGN 3.8); a secondary must give right ones.
 Result<void> Failover::self_test() {
-  if (secondary_ != nullptr) {
-    if (auto passed = secondary_->self_test(); !passed) return passed;
-  }
+  if (auto passed = test_secondary(); !passed) return passed;
   if (open_ && use_ == PrimaryUse::recovering) return {};
-  auto passed = test_primary();
+  auto passed = judge_test(primary_->self_test());
   return secondary_ == nullptr ? passed : Result<void>();
 }
 
-Result<void> Failover::test_primary() {
-  if (open_ && use_ == PrimaryUse::recovering)
+Result<void> Failover::test_secondary() {
+  return secondary_ == nullptr ? Result<void>() : secondary_->self_test();
+}
+
+Result<void> Failover::begin_primary_test() {
+  if (!open_) return Error{"failover engine: closed"};
+  if (testing_) return Error{fmt::format("a self-test of the {} goes on already", primary_name())};
+  if (use_ == PrimaryUse::recovering)
     return Error{fmt::format("the {} is being recovered, which tests it", primary_name())};
-  auto passed = primary_->self_test();
+  testing_ = true;
+  test_outcome_.reset();
+  return {};
+}
+
+std::optional<Result<void>> Failover::primary_test() {
+  return std::exchange(test_outcome_, std::nullopt);
+}
+
+void Failover::step_test() {
+  if (!testing_) return;
+  auto ended = health_.self_test_step();
+  if (!ended) return;
+  testing_ = false;
+  test_outcome_ = judge_test(std::move(*ended));
+}
+
+Result<void> Failover::judge_test(Result<void> passed) {
   failed_test_ = passed ? std::string() : "self-test failed: " + passed.error().message;
   if (!passed && secondary_ != nullptr && open_ && use_ != PrimaryUse::lost) lose_primary(failed_test_);
   return passed;
@@ -154,7 +175,7 @@ void Failover::close() {
   pending_.clear();
   primary_slots_.reset();
   secondary_slots_.reset();
-  open_ = false;
+  open_ = testing_ = false;
 }
 
 // ---- the Engine's control calls ----

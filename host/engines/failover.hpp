@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -77,8 +78,14 @@ class FailoverEngine : public Engine {
   // brought back to where open() left it, tested, and used again. Returns at once; status() tells how it goes. An error
   // where it is under way already.
   virtual Result<void> renew_primary() = 0;
-  // The primary's known answers, beside traffic. One that fails is not used any more (DESIGN 3.8).
-  virtual Result<void> test_primary() = 0;
+  // Begins the primary's known answers, beside traffic: each call of events() takes a step. An error where a test goes
+  // on already, or the primary is being recovered, which tests it.
+  virtual Result<void> begin_primary_test() = 0;
+  // What came of it, told once; empty while it goes on, and where none was begun. A primary that fails is not used any
+  // more (DESIGN 3.8).
+  virtual std::optional<Result<void>> primary_test() = 0;
+  // The secondary's known answers, at once: software takes milliseconds. No secondary: nothing fails.
+  virtual Result<void> test_secondary() = 0;
   // SAs are on their way, and jobs wait for them: call events() soon.
   [[nodiscard]] virtual bool moving() const = 0;
 };

@@ -42,7 +42,9 @@ class Failover final : public FailoverEngine {
   [[nodiscard]] Result<SaPlacement> placement(SaId id) const override;
   [[nodiscard]] std::vector<std::string> take_messages() override;
   Result<void> renew_primary() override;
-  Result<void> test_primary() override;
+  Result<void> begin_primary_test() override;
+  std::optional<Result<void>> primary_test() override;
+  Result<void> test_secondary() override;
   [[nodiscard]] bool moving() const override { return !moving_.empty(); }
 
  private:
@@ -54,6 +56,7 @@ class Failover final : public FailoverEngine {
   [[nodiscard]] Member* find(SaId id) noexcept;
   [[nodiscard]] const Member* find(SaId id) const noexcept;
   void wait_for_workers() const;
+  Result<void> judge_test(Result<void> passed);
 
   // ---- one SA (failover_sa.cpp) ----
   Result<void> place_first(Member& member, Lease lease, std::uint64_t window_top);
@@ -76,6 +79,7 @@ class Failover final : public FailoverEngine {
 
   // ---- moving (handover.cpp) ----
   void turn();
+  void step_test();
   void watch_primary();
   void watch_recovery(EngineState state);
   void not_recovered(std::string reason);
@@ -104,6 +108,8 @@ class Failover final : public FailoverEngine {
   EngineSetup setup_;
   bool open_ = false;
   std::string failed_test_;
+  bool testing_ = false;                      // a test of the primary goes on
+  std::optional<Result<void>> test_outcome_;  // of the last one, until it is told
 
   KeyArena keys_;  // the members' SAs
   std::unique_ptr<SaSlot[]> primary_slots_, secondary_slots_;

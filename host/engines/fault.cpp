@@ -366,6 +366,8 @@ class Fault final : public FaultEngine {
     looks_.store(faults_.options.recovering_looks);
   }
 
+  std::optional<Result<void>> self_test_step() override { return self_test(); }
+
   // ---- on demand ----
   void lose(const char* reason) noexcept override { faults_.lose(reason); }
   void hang(std::uint32_t calls, bool then_lost) noexcept override {

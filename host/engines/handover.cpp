@@ -43,7 +43,7 @@ void Failover::want_lease(Member& member) {
 }
 
 // 1. Is the primary there? 2. What workers saw. 3. A few more go back. 4. Everybody on the way takes a step.
-// 5. Events. 6. The caller's slots.
+// 5. Events. 6. A step of a self-test. 7. The caller's slots.
 void Failover::turn() {
   // 1.
   watch_primary();
@@ -63,6 +63,8 @@ void Failover::turn() {
   if (use_ == PrimaryUse::used) collect_events(*primary_, Place::primary);
   if (secondary_ != nullptr) collect_events(*secondary_, Place::secondary);
   // 6.
+  step_test();
+  // 7.
   if (now() - shown_ns_ < show_every_ns) return;
   shown_ns_ = now();
   for (const Member& member : members_)
@@ -77,10 +79,10 @@ void Failover::watch_primary() {
         lose_primary(health_.reason());
       return;
     case PrimaryUse::lost: {
-      // Nothing of ours may be inside, nor may an SA have to be read from its slots.
+      // Nothing of ours may be inside, nor may an SA have to be read from its slots, nor a self-test be half way.
       const bool left = std::ranges::none_of(
           moving_, [this](std::uint32_t index) { return members_[index].place == Place::primary; });
-      if (!left || !primary_empty() || !failed_test_.empty() || now() < try_next_ns_) return;
+      if (!left || testing_ || !primary_empty() || !failed_test_.empty() || now() < try_next_ns_) return;
       health_.try_recover();
       if (health_.state() == EngineState::lost) return not_recovered(health_.reason());
       use_ = PrimaryUse::recovering;

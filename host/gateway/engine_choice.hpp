@@ -19,6 +19,7 @@ class CardHealthView final : public engines::EngineHealth {
   [[nodiscard]] engines::EngineState state() const noexcept override;
   [[nodiscard]] std::string reason() const override;
   void try_recover() override { card_.start_recovery(); }
+  std::optional<Result<void>> self_test_step() override { return card_.self_test_step(); }
 
  private:
   card::CardEngine& card_;

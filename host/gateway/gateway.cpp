@@ -13,10 +13,13 @@
 #include <chrono>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <thread>
 #include <utility>
 
 #include "host/gateway/api/card_view.hpp"
 #include "host/gateway/api/control_socket.hpp"
+#include "host/gateway/api/self_test.hpp"
 #include "host/gateway/api/server.hpp"
 #include "host/gateway/api/views.hpp"
 #include "host/gateway/bring_up.hpp"
@@ -42,6 +45,9 @@ constexpr auto busy_for = 100ms;
 // Reading the kernel's tables costs in proportion to them: bursts of changes are taken together.
 constexpr auto tables_every = 10ms;
 constexpr int answer_seconds = 10;
+// A self-test's packets queue behind traffic: on a busy emulated card for seconds each.
+constexpr auto longest_test = 100s;
+constexpr auto look_again = 10ms;
 
 Result<OwnDescriptor> stop_signals() {
   sigset_t set;
@@ -57,6 +63,14 @@ Result<OwnDescriptor> stop_signals() {
 template <auto view>
 Result<nlohmann::json> always(Runtime& runtime) {
   return view(runtime);
+}
+
+api::Answer error_answer(int status, const std::string& why) {
+  return {status, nlohmann::json{{"error", why}}.dump()};
+}
+
+api::Answer no_answer() {
+  return error_answer(503, "the control thread did not answer in time");
 }
 
 void empty(int descriptor) {
@@ -84,6 +98,7 @@ struct Gateway::Impl {
 
   Result<void> prepare_loop();
   api::Answer answer(const std::string& method, const std::string& resource);
+  api::Answer answer_later(Result<void> (*begin)(Runtime&), std::optional<nlohmann::json> (*result)(Runtime&));
   void turn();
   // SAs are on their way between card and software: their frames wait for the control thread.
   [[nodiscard]] bool moves() const {
@@ -141,22 +156,34 @@ Result<std::unique_ptr<Gateway>> Gateway::start(config::Config config, const Pro
 
 // On a thread of the server.
 api::Answer Gateway::Impl::answer(const std::string& method, const std::string& resource) {
+  struct LongResource {  // begun by one task; others look whether it has ended
+    const char* name;
+    Result<void> (*begin)(Runtime&);
+    std::optional<nlohmann::json> (*result)(Runtime&);
+  };
+  static constexpr std::array<LongResource, 2> long_resources{{
+      {"selftest", api::begin_self_test, api::self_test_result},
+      {"card/selftest", api::begin_card_test, api::card_test_result},
+  }};
+  for (const LongResource& candidate : long_resources) {
+    if (resource != candidate.name) continue;
+    if (method != "POST") return error_answer(405, "method not allowed for this resource");
+    return answer_later(candidate.begin, candidate.result);
+  }
   struct Resource {
     const char* method;
     const char* name;
     Result<nlohmann::json> (*view)(Runtime&);
   };
-  static constexpr std::array<Resource, 11> resources{{
+  static constexpr std::array<Resource, 9> resources{{
       {"GET", "status", always<api::view_status>},
       {"GET", "sas", always<api::view_sas>},
       {"GET", "policies", always<api::view_policies>},
       {"GET", "ports", always<api::view_ports>},
       {"GET", "counters", always<api::view_counters>},
       {"GET", "live", always<api::view_live>},
-      {"POST", "selftest", always<api::run_self_test>},
       {"GET", "card", api::view_card},
       {"GET", "card/registers", api::view_card_registers},
-      {"POST", "card/selftest", api::test_card},
       {"POST", "card/reset", api::reset_card},
   }};
   const Resource* found = nullptr;
@@ -169,18 +196,43 @@ api::Answer Gateway::Impl::answer(const std::string& method, const std::string& 
       other_method = true;
   }
   if (found == nullptr) {
-    const nlohmann::json body{{"error", other_method ? "method not allowed for this resource" : "no such resource"}};
-    return {other_method ? 405 : 404, body.dump()};
+    return other_method ? error_answer(405, "method not allowed for this resource")
+                        : error_answer(404, "no such resource");
   }
   auto answer = tasks->run(
       [this, view = found->view]() -> api::Answer {
         const auto document = view(*runtime);
-        if (!document) return {409, nlohmann::json{{"error", document.error().message}}.dump()};
+        if (!document) return error_answer(409, document.error().message);
         return {200, document->dump()};
       },
       answer_seconds);
-  if (!answer) return {503, R"({"error":"the control thread did not answer in time"})"};
-  return std::move(*answer);
+  return answer ? std::move(*answer) : no_answer();
+}
+
+// The control thread goes on with its work between two looks; each look also wakes it.
+api::Answer Gateway::Impl::answer_later(Result<void> (*begin)(Runtime&),
+                                        std::optional<nlohmann::json> (*result)(Runtime&)) {
+  auto begun = tasks->run(
+      [this, begin]() -> api::Answer {
+        const auto good = begin(*runtime);
+        return good ? api::Answer{} : error_answer(409, good.error().message);
+      },
+      answer_seconds);
+  if (!begun) return no_answer();
+  if (begun->status != 200) return std::move(*begun);
+  const Time until = std::chrono::steady_clock::now() + longest_test;
+  while (std::chrono::steady_clock::now() < until) {
+    auto answer = tasks->run(
+        [this, result]() -> api::Answer {
+          const auto document = result(*runtime);
+          return document ? api::Answer{200, document->dump()} : api::Answer{202, {}};
+        },
+        answer_seconds);
+    if (!answer) return no_answer();
+    if (answer->status == 200) return std::move(*answer);
+    std::this_thread::sleep_for(look_again);
+  }
+  return error_answer(503, fmt::format("the self-test did not end within {} s; it goes on", longest_test.count()));
 }
 
 void Gateway::Impl::report(const Result<void>& result) {

@@ -71,7 +71,7 @@ std::string card_text(const Json& document) {
   const Json& health = part(document, "health");
   Table table({{"CARD"}, {field(card, "name")}});
   for (const char* name : {"state", "reason", "address", "bitstream_uuid", "abi", "mode", "sas", "emulated", "note",
-                           "sessions", "losses", "lost_jobs"})
+                           "sessions", "losses", "lost_jobs", "events", "events_dropped"})
     if (card.contains(name) && field(card, name) != "") table.add({name, field(card, name)});
   if (!use.empty()) {
     table.add({"the gateway", fmt::format("{}{}", field(use, "state"),

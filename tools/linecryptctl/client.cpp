@@ -36,7 +36,7 @@ Answer ask(const Session& session, const std::string& path, bool change) {
   httplib::Client client(socket);
   client.set_address_family(AF_UNIX);
   client.set_connection_timeout(5);
-  client.set_read_timeout(30);
+  client.set_read_timeout(120);  // a self-test of a busy card takes its time; the daemon ends it at 100 s
   const httplib::Result result = change ? client.Post(path) : client.Get(path);
   if (!result)
     return Refusal{Exit::unreachable, fmt::format("linecryptd at {} gave no answer: {}", session.socket,

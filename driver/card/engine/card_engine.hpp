@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -92,6 +93,7 @@ struct CardSnapshot {
   std::uint64_t commands = 0;
   std::uint64_t doorbells = 0;  // of the command ring
   std::uint64_t card_events = 0;
+  std::uint32_t card_events_dropped = 0;  // the card's count since its reset: they found no room in the response ring
   struct Direction {
     std::uint64_t batches = 0;
     std::uint64_t jobs = 0;
@@ -135,6 +137,10 @@ class CardEngine : public Engine {
   // reset_and_reopen() on a thread of its own; returns at once. State is opening until it is ready, or lost again.
   // Until then nobody calls the engine but state().
   virtual void start_recovery() = 0;
+
+  // Control thread. One step of the known answers, beside traffic; none waits for a packet. Empty: it goes on, call
+  // again. The call behind a result begins anew. On a closed engine the first call does all of it.
+  virtual std::optional<Result<void>> self_test_step() = 0;
 
   // The card's own view of an SA, read back through the command ring. Equal to read() when nothing is in flight.
   [[nodiscard]] virtual Result<SaState> read_back(SaId id) = 0;

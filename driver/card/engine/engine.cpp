@@ -181,13 +181,15 @@ Result<void> LookAsideEngine::start(const EngineSetup& setup) {
   return {};
 }
 
-// 1. The threads end: the watchdog first, for it may start one. Behind a loss the lanes give back what they hold.
+// 1. A self-test's packet comes back. The threads end: the watchdog first, for it may start one. Behind a loss the
+// lanes give back what they hold.
 // 2. A card that answers keeps no key: it is halted and swept. One that does not keeps its slabs until it does.
 // 3. The slots are free.
 void LookAsideEngine::stop() {
   if (!running_) return;
   Running& run = *running_;
   // 1.
+  if (run.test) run.test->finish_packet();
   run.watchdog.reset();
   for (const auto& lane : run.lanes)
     if (lane) lane->stop();
@@ -210,6 +212,7 @@ void LookAsideEngine::stop() {
     port_.reset();
     ++losses_seen_;
   }
+  run.test.reset();
   run.table.reset();
   running_.reset();
   events_.clear();
@@ -394,8 +397,10 @@ CardSnapshot LookAsideEngine::snapshot() const {
     out.bdf = identity.bdf;
     out.xclbin_uuid = identity.xclbin_uuid;
     out.note = identity.note;
-    if (out.state == CardState::ready || out.state == CardState::closed)
+    if (out.state == CardState::ready || out.state == CardState::closed) {
       out.heartbeat = port_->read_register(abi::reg::heartbeat);
+      out.card_events_dropped = port_->read_register(abi::reg::events_dropped);
+    }
   }
   out.abi_version = facts_.abi_version;
   out.mode = facts_.mode;

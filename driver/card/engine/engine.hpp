@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "driver/card/engine/card_engine.hpp"
+#include "driver/card/engine/self_test.hpp"
 #include "driver/card/engine/session.hpp"
 #include "driver/card/engine/watchdog.hpp"
 #include "host/values/events.hpp"
@@ -48,6 +49,7 @@ class LookAsideEngine final : public CardEngine {
   Result<void> reset() override;
   Result<void> reset_and_reopen() override;
   void start_recovery() override;
+  std::optional<Result<void>> self_test_step() override;
   [[nodiscard]] Result<SaState> read_back(SaId id) override;
 
  private:
@@ -62,6 +64,7 @@ class LookAsideEngine final : public CardEngine {
     std::shared_ptr<CommandRing> commands;
     Lanes lanes;
     std::unique_ptr<Watchdog> watchdog;
+    std::unique_ptr<SelfTest> test;  // one that goes on
     std::uint32_t host_slots = 0;
   };
   // What a lost session leaves: the card or a hanging thread may still touch it, until a reset is confirmed.
@@ -75,8 +78,6 @@ class LookAsideEngine final : public CardEngine {
   Result<void> start(const EngineSetup& setup);
   void stop();
   Result<void> live(const char* what) const;
-  Result<void> self_test_here();
-  Verdict run_own(Job& job);
   void collect_events();
   void note_failure(const Error& error);
   void end_recovery();

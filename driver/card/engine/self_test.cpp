@@ -1,11 +1,10 @@
-// Self-test: known answers through the rings, slabs and kernels that packets take (DESIGN 3.8). The SAs and the queue
-// are our own, so it runs beside traffic.
+#include "driver/card/engine/self_test.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <chrono>
 #include <thread>
-#include <vector>
 
 #include "driver/card/engine/engine.hpp"
 #include "driver/card/engine/known_answers.hpp"
@@ -56,8 +55,10 @@ MacsecSa macsec_sa(const MacsecAnswer& known, Direction direction) {
   return sa;
 }
 
+}  // namespace
+
 // One packet with room around it.
-struct Trial {
+struct SelfTest::Trial {
   static constexpr std::size_t room = 128;
   Bytes memory;
   Packet packet;
@@ -73,9 +74,12 @@ struct Trial {
   [[nodiscard]] Bytes result(std::size_t skip = 0) const {
     return {packet.data + std::min<std::size_t>(skip, packet.length), packet.data + packet.length};
   }
+  [[nodiscard]] bool holds(std::span<const std::uint8_t> bytes) const {
+    return !std::ranges::search(memory, bytes).empty();
+  }
 };
 
-struct Question {
+struct SelfTest::Question {
   std::string_view name;
   Sa egress, ingress;
   Operation seal, open;
@@ -83,78 +87,148 @@ struct Question {
   std::size_t skip = 0;  // bytes before the known part: the IP header
 };
 
-}  // namespace
-
-// Our queue is the one behind the workers'. Control thread.
-Verdict LookAsideEngine::run_own(Job& job) {
-  const auto own = static_cast<QueueId>(running_->queues.size() - 1);
-  Job* jobs[] = {&job};
-  if (submit(own, jobs) == 0) return Verdict::engine_busy;
-  Job* done[1];
-  // Each job comes back: the lanes and the watchdog see to it.
-  while (job.verdict == Verdict::pending)
-    if (poll(own, done) == 0) std::this_thread::sleep_for(std::chrono::microseconds(50));
-  return job.verdict;
-}
-
-// 1. Clear to known. 2. Known with a wrong bit in its tag: refused, no clear byte left. 3. Known to clear. 4. Once
-// more: refused.
-Result<void> LookAsideEngine::self_test_here() {
-  std::vector<Question> questions;
-  if (capabilities_.esp)
+SelfTest::SelfTest(const Setup& setup) : setup_(setup) {
+  const Capabilities& can = setup.engine->capabilities();
+  if (can.esp)
     for (const EspAnswer& known : esp_answers)
-      questions.push_back({known.name, esp_sa(known, Direction::egress), esp_sa(known, Direction::ingress),
-                           Operation::esp_encapsulate, Operation::esp_decapsulate, from_hex(answer_esp_clear),
-                           from_hex(known.sealed), 20});
-  if (capabilities_.macsec)
+      questions_.push_back({known.name, esp_sa(known, Direction::egress), esp_sa(known, Direction::ingress),
+                            Operation::esp_encapsulate, Operation::esp_decapsulate, from_hex(answer_esp_clear),
+                            from_hex(known.sealed), 20});
+  if (can.macsec)
     for (const MacsecAnswer& known : macsec_answers)
-      questions.push_back({known.name, macsec_sa(known, Direction::egress), macsec_sa(known, Direction::ingress),
-                           Operation::macsec_protect, Operation::macsec_validate, from_hex(answer_macsec_clear),
-                           from_hex(known.sealed), 0});
-  const SaId out{running_->host_slots, 1};
-  const SaId in{running_->host_slots + 1, 1};
-  SaTable& table = *running_->table;
-  const auto ask = [&](const Question& question) -> const char* {
-    Trial sealing(question.clear, out, question.seal);
-    if (run_own(sealing.job) != Verdict::ok || sealing.result(question.skip) != question.sealed) return "seal";
-    Bytes forged = sealing.result();
-    forged.back() ^= 1U;
-    Trial forging(forged, in, question.open);
-    const Verdict refused = run_own(forging.job);
-    const bool encrypts = std::search(question.sealed.begin(), question.sealed.end(), question.clear.end() - 16,
-                                      question.clear.end()) == question.sealed.end();
-    const auto left =
-        std::search(forging.memory.begin(), forging.memory.end(), question.clear.end() - 16, question.clear.end());
-    if (!is_drop(refused) || (encrypts && left != forging.memory.end())) return "open with a wrong ICV";
-    Trial opening(sealing.result(), in, question.open);
-    if (run_own(opening.job) != Verdict::ok || opening.result() != question.clear) return "open";
-    return nullptr;
-  };
-  for (const Question& question : questions) {
-    if (auto good = table.install(out, question.egress, Lease{1, 2}, 0); !good) return good;
-    auto installed = table.install(in, question.ingress, Lease{}, 0);
-    const char* const wrong = installed ? ask(question) : nullptr;
-    (void)table.remove(out);
-    if (installed) (void)table.remove(in);
-    if (!installed) return installed;
-    if (running_->loss->lost()) return Error{"self-test of card: " + running_->loss->reason()};
-    if (wrong != nullptr) return Error{fmt::format("self-test of card: {}, {}: wrong answer", question.name, wrong)};
-  }
-  return {};
+      questions_.push_back({known.name, macsec_sa(known, Direction::egress), macsec_sa(known, Direction::ingress),
+                            Operation::macsec_protect, Operation::macsec_validate, from_hex(answer_macsec_clear),
+                            from_hex(known.sealed), 0});
 }
 
-Result<void> LookAsideEngine::self_test() {
-  if (running_) {
-    if (auto good = live("self-test"); !good) return good;
-    return self_test_here();
+SelfTest::~SelfTest() {
+  finish_packet();
+}
+
+bool SelfTest::away() noexcept {
+  if (!trial_ || trial_->job.verdict != Verdict::pending) return false;
+  Job* done[1];
+  return setup_.engine->poll(setup_.queue, done) == 0;
+}
+
+// Each job comes back: the lanes and the watchdog see to it.
+void SelfTest::finish_packet() noexcept {
+  while (away()) std::this_thread::sleep_for(std::chrono::microseconds(50));
+}
+
+// False: no room in the queue; the phase stays.
+bool SelfTest::send(const Bytes& bytes, SaId sa, Operation operation, Phase phase) {
+  trial_ = std::make_unique<Trial>(bytes, sa, operation);
+  Job* jobs[] = {&trial_->job};
+  if (setup_.engine->submit(setup_.queue, jobs) == 0) {
+    trial_.reset();
+    return false;
   }
+  phase_ = phase;
+  return true;
+}
+
+void SelfTest::wrong(const char* what) {
+  wrong_ = what;
+  phase_ = Phase::remove;
+}
+
+std::optional<Result<void>> SelfTest::install() {
+  const Question& question = questions_[at_];
+  if (auto good = setup_.table->install(setup_.out, question.egress, Lease{1, 2}, 0); !good) return good;
+  if (auto good = setup_.table->install(setup_.in, question.ingress, Lease{}, 0); !good) {
+    (void)setup_.table->remove(setup_.out);
+    return good;
+  }
+  return std::nullopt;
+}
+
+std::optional<Result<void>> SelfTest::remove() {
+  trial_.reset();
+  (void)setup_.table->remove(setup_.out);
+  (void)setup_.table->remove(setup_.in);
+  if (setup_.loss->lost()) return Error{"self-test of card: " + setup_.loss->reason()};
+  if (wrong_ != nullptr)
+    return Error{fmt::format("self-test of card: {}, {}: wrong answer", questions_[at_].name, wrong_)};
+  if (++at_ == questions_.size()) return Result<void>{};
+  phase_ = Phase::install;
+  return std::nullopt;
+}
+
+// 1. Clear to known. 2. Known with a wrong bit in its tag: refused, no clear byte left. 3. Known to clear.
+std::optional<Result<void>> SelfTest::step() {
+  if (away()) return std::nullopt;
+  const Question& question = questions_[at_];
+  switch (phase_) {
+    case Phase::install:
+      // 1.
+      if (!trial_)
+        if (auto ended = install()) return ended;
+      (void)send(question.clear, setup_.out, question.seal, Phase::seal);
+      return std::nullopt;
+    case Phase::seal: {
+      if (trial_->job.verdict != Verdict::ok || trial_->result(question.skip) != question.sealed) {
+        wrong("seal");
+        return std::nullopt;
+      }
+      sealed_ = trial_->result();
+      // 2.
+      Bytes forged = sealed_;
+      forged.back() ^= 1U;
+      (void)send(forged, setup_.in, question.open, Phase::forge);
+      return std::nullopt;
+    }
+    case Phase::forge: {
+      const std::span clear = std::span(question.clear).last(16);
+      const bool encrypts = std::ranges::search(question.sealed, clear).empty();
+      if (!is_drop(trial_->job.verdict) || (encrypts && trial_->holds(clear))) {
+        wrong("open with a wrong ICV");
+        return std::nullopt;
+      }
+      // 3.
+      (void)send(sealed_, setup_.in, question.open, Phase::open);
+      return std::nullopt;
+    }
+    case Phase::open:
+      if (trial_->job.verdict != Verdict::ok || trial_->result() != question.clear) wrong("open");
+      phase_ = Phase::remove;
+      return std::nullopt;
+    case Phase::remove:
+      return remove();
+  }
+  return std::nullopt;
+}
+
+// Our queue is the one behind the workers'.
+std::optional<Result<void>> LookAsideEngine::self_test_step() {
+  if (!running_) return self_test();
+  Running& run = *running_;
+  if (!run.test) {
+    if (auto good = live("self-test"); !good) return good;
+    run.test = std::make_unique<SelfTest>(SelfTest::Setup{this, static_cast<QueueId>(run.queues.size() - 1),
+                                                          run.table.get(), run.loss.get(), SaId{run.host_slots, 1},
+                                                          SaId{run.host_slots + 1, 1}});
+  }
+  auto result = run.test->step();
+  if (result) run.test.reset();
+  return result;
+}
+
+// One that goes on already is taken to its end: its answers are the same.
+Result<void> LookAsideEngine::self_test() {
+  const auto to_its_end = [this] {
+    auto result = self_test_step();
+    for (; !result; result = self_test_step()) std::this_thread::sleep_for(std::chrono::microseconds(50));
+    return *result;
+  };
+  if (running_) return to_its_end();
   // A session of its own, with a slot nobody uses.
   std::vector<SaSlot> slots(1);
   const auto last = last_setup_;
   EngineSetup setup;
   setup.slots = slots;
   if (auto opened = open(setup); !opened) return opened;
-  auto passed = self_test_here();
+  auto passed = to_its_end();
   close();
   last_setup_ = last;
   return passed;

@@ -25,6 +25,7 @@ class CardHealth final : public engines::EngineHealth {
   }
   [[nodiscard]] std::string reason() const override { return card_.snapshot().reason; }
   void try_recover() override { card_.start_recovery(); }
+  std::optional<Result<void>> self_test_step() override { return card_.self_test_step(); }
 
  private:
   card::CardEngine& card_;

@@ -28,6 +28,8 @@ Json card_document(const card::CardSnapshot& s) {
           {"sessions", s.sessions},
           {"losses", s.losses},
           {"lost_jobs", s.lost_jobs},
+          {"events", s.card_events},
+          {"events_dropped", s.card_events_dropped},
           {"egress", direction(s.direction[0])},
           {"ingress", direction(s.direction[1])}};
 }

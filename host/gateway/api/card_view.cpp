@@ -12,6 +12,15 @@ namespace {
 
 using nlohmann::json;
 
+json use_of(const engines::FailoverStatus& status) {
+  return {{"state", engines::name(status.use)}, {"reason", status.reason},
+          {"renewals", status.renewals},        {"returns", status.returns},
+          {"sas_on_card", status.sas_primary},  {"sas_in_software", status.sas_secondary},
+          {"sas_moving", status.sas_moving},    {"sas_nowhere", status.sas_nowhere}};
+}
+
+}  // namespace
+
 Result<void> has_card(const Runtime& runtime) {
   const EngineChoice& choice = runtime.engine_choice;
   if (choice.card != nullptr && choice.failover != nullptr) return {};
@@ -30,15 +39,6 @@ Result<void> within_reach(const Runtime& runtime) {
   return {};
 }
 
-json use_of(const engines::FailoverStatus& status) {
-  return {{"state", engines::name(status.use)}, {"reason", status.reason},
-          {"renewals", status.renewals},        {"returns", status.returns},
-          {"sas_on_card", status.sas_primary},  {"sas_in_software", status.sas_secondary},
-          {"sas_moving", status.sas_moving},    {"sas_nowhere", status.sas_nowhere}};
-}
-
-}  // namespace
-
 Result<json> view_card(Runtime& runtime) {
   if (auto has = has_card(runtime); !has) return has.error();
   json document{{"where", "daemon"}, {"use", use_of(runtime.engine_choice.failover->status())}};
@@ -55,13 +55,6 @@ Result<json> view_card(Runtime& runtime) {
 Result<json> view_card_registers(Runtime& runtime) {
   if (auto reach = within_reach(runtime); !reach) return reach.error();
   return json{{"where", "daemon"}, {"registers", registers_document<json>(runtime.engine_choice.card->registers())}};
-}
-
-Result<json> test_card(Runtime& runtime) {
-  if (auto reach = within_reach(runtime); !reach) return reach.error();
-  const auto tested = runtime.engine_choice.failover->test_primary();
-  return json{
-      {"where", "daemon"}, {"passed", tested.ok()}, {"reason", tested ? std::string() : tested.error().message}};
 }
 
 Result<json> reset_card(Runtime& runtime) {

@@ -379,14 +379,4 @@ json view_live(Runtime& runtime) {
   return {{"ok", ok}, {"rules", std::move(result)}};
 }
 
-json run_self_test(Runtime& runtime) {
-  const auto tested = runtime.engine->self_test();
-  runtime.self_test = {tested.ok(), tested ? std::string{} : tested.error().message, std::chrono::system_clock::now()};
-  const Capabilities& capabilities = runtime.engine->capabilities();
-  return {{"engine", capabilities.engine},
-          {"provider", capabilities.provider},
-          {"passed", runtime.self_test.passed},
-          {"error", runtime.self_test.error}};
-}
-
 }  // namespace linecrypt::gateway::api

@@ -13,7 +13,5 @@ namespace linecrypt::gateway::api {
 [[nodiscard]] nlohmann::json view_ports(Runtime& runtime);
 [[nodiscard]] nlohmann::json view_counters(Runtime& runtime);
 [[nodiscard]] nlohmann::json view_live(Runtime& runtime);
-// Runs the engine's known answers again.
-[[nodiscard]] nlohmann::json run_self_test(Runtime& runtime);
 
 }  // namespace linecrypt::gateway::api

@@ -21,6 +21,7 @@ struct CardHealth final : engines::EngineHealth {
   }
   [[nodiscard]] std::string reason() const override { return card->snapshot().reason; }
   void try_recover() override { card->start_recovery(); }
+  std::optional<Result<void>> self_test_step() override { return card->self_test_step(); }
   card::CardEngine* card = nullptr;  // set before use
 };
 

@@ -438,11 +438,20 @@ TEST_CASE("A reset that was asked for of a card that is away") {
   const auto again = rig.engine->renew_primary();
   REQUIRE_FALSE(again.ok());
   CHECK(again.error().message.find("being recovered already") != std::string::npos);
-  const auto tested = rig.engine->test_primary();
+  const auto tested = rig.engine->begin_primary_test();
   REQUIRE_FALSE(tested.ok());
   CHECK(tested.error().message.find("being recovered") != std::string::npos);
   REQUIRE(rig.settle());
   CHECK(engine_of(rig, out_esp) == "card");
   CHECK(rig.primary->counts().recoveries == recoveries + 1);
-  CHECK(rig.engine->test_primary().ok());
+  REQUIRE(rig.engine->begin_primary_test().ok());
+  CHECK_FALSE(rig.engine->primary_test());
+  const auto second = rig.engine->begin_primary_test();
+  REQUIRE_FALSE(second.ok());
+  CHECK(second.error().message == "a self-test of the card goes on already");
+  rig.service();
+  const auto passed = rig.engine->primary_test();
+  REQUIRE(passed);
+  CHECK(passed->ok());
+  CHECK_FALSE(rig.engine->primary_test());
 }

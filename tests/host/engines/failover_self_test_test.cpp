@@ -19,6 +19,7 @@ TEST_CASE("A card that gives wrong answers is not used") {
     [[nodiscard]] engines::EngineState state() const noexcept override { return engines::EngineState::ready; }
     [[nodiscard]] std::string reason() const override { return {}; }
     void try_recover() override { ++asked; }
+    std::optional<Result<void>> self_test_step() override { return Error{"planted: wrong tag"}; }
     int asked = 0;
   } health;
   auto engine = engines::make_failover_engine(std::make_unique<Wrong>(software::make_software_engine().value()), health,

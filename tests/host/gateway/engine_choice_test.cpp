@@ -72,6 +72,7 @@ class FakeCard final : public card::CardEngine {
   Result<void> reset() override { return Error{"not here"}; }
   Result<void> reset_and_reopen() override { return Error{"not here"}; }
   void start_recovery() override { inner_->try_recover(); }
+  std::optional<Result<void>> self_test_step() override { return inner_->self_test(); }
   [[nodiscard]] Result<SaState> read_back(SaId id) override { return inner_->read(id); }
 
  private:

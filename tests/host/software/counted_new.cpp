@@ -5,11 +5,14 @@
 #include <new>
 
 thread_local std::uint64_t linecrypt::test::allocations = 0;
+std::atomic<std::uint64_t> linecrypt::test::all_allocations{0};
+thread_local bool linecrypt::test::stands_for_hardware = false;
 
 namespace {
 
 void* counted(std::size_t size, std::size_t alignment = alignof(std::max_align_t)) {
   ++linecrypt::test::allocations;
+  if (!linecrypt::test::stands_for_hardware) linecrypt::test::all_allocations.fetch_add(1, std::memory_order_relaxed);
   const std::size_t rounded = (size + alignment) / alignment * alignment;  // at least one byte
   void* memory = std::aligned_alloc(alignment, rounded);
   if (memory == nullptr) std::abort();

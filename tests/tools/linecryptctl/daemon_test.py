@@ -164,7 +164,7 @@ class Daemon(ctl.CtlTest):
                     "sas_moving": 0, "sas_nowhere": 0},
             "card": {"state": "ready", "reason": "", "name": "xilinx_u50_gen3x16_xdma_base_5", "address": "0000:65:00.1",
                      "bitstream_uuid": "x", "abi": "1.0", "mode": "both", "sas": 16384, "emulated": False, "note": "",
-                     "sessions": 1, "losses": 0, "lost_jobs": 0},
+                     "sessions": 1, "losses": 0, "lost_jobs": 0, "events": 12, "events_dropped": 3},
             "health": {"reachable": True, "offline": "",
                        "thermal": {"thermals": [
                            {"location_id": "fpga0", "description": "FPGA", "temp_C": "41", "is_present": "true"},
@@ -188,6 +188,7 @@ class Daemon(ctl.CtlTest):
         self.assertRegex(out, r"thermal: FPGA\s+41 C\n")
         self.assertRegex(out, r"electrical: 12 Volts PCI Express\s+12.105 V\n")
         self.assertRegex(out, r"electrical: 12 Volts PCI Express\s+1.620 A\n")
+        self.assertRegex(out, r"events_dropped\s+3\n")
         self.assertRegex(out, r"memory\s+not reported by this card")
         self.assertRegex(out, r"pcie\s+not reported by this card")
         self.assertIn("4 on the card, 1 in software, 0 on the way", out)

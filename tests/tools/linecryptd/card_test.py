@@ -5,10 +5,12 @@
 
 Runs in the emulated card's environment (build/dev/emulated_card/run), with LINECRYPT_BITSTREAMS naming the folder of its bitstreams.
 """
+import concurrent.futures
 import json
 import os
 import re
 import signal
+import time
 
 from rig import Rig, check, gateways, main, wait_until
 
@@ -60,6 +62,26 @@ def no_number_twice(rig):
         check(all(one["late"] == one["duplicate"] == 0 for one in counters.values()), f"{side} saw no number twice: {counters}")
 
 
+def self_tests_at_once(rig):
+    """One runs, the others are refused by name; the control thread answers and serves leases meanwhile."""
+    api = rig.api("a")
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        asked = [pool.submit(api.request, "POST", resource) for resource in ("card/selftest", "card/selftest", "selftest", "card/selftest")]
+        slowest = 0.0
+        while not all(one.done() for one in asked):
+            begun = time.monotonic()
+            api.get("status")
+            slowest = max(slowest, time.monotonic() - begun)
+            time.sleep(0.005)
+        answers = [one.result() for one in asked]
+    ended = [body for status, body in answers if status == 200]
+    refused = [body["error"] for status, body in answers if status == 409]
+    check(ended and all(body["passed"] for body in ended) and len(ended) + len(refused) == 4, f"every one is answered: {answers}")
+    check(refused and all("a self-test of the card goes on already" in why for why in refused), f"one at a time: {answers}")
+    check(slowest < 2, f"the control thread answers while the card is tested: {slowest:.3f} s")
+    check(api.request("POST", "selftest")[1]["passed"] is True, "the engine as a whole")
+
+
 def through_the_socket(lab, programs):
     """status, dump, selftest and reset of a card that works, through its daemon and under traffic; load and accept are refused."""
     rig = start(Rig(lab, programs, configure=with_card("auto")))
@@ -79,6 +101,7 @@ def through_the_socket(lab, programs):
     check(before not in (0, 0xFFFFFFFF), f"epoch {before}")
     check("command_tail" in card(rig, "a", "dump"), "dump for people")
     check("gives every known answer" in card(rig, "a", "selftest"), "self-test beside traffic")
+    self_tests_at_once(rig)
     # 2. What it cannot do.
     for command in ("load", "accept"):
         refused = card(rig, "a", command, code=4)
@@ -117,7 +140,7 @@ def card_alone(lab, programs):
     for method, resource in (("GET", "card"), ("GET", "card/registers"), ("POST", "card/selftest"), ("POST", "card/reset")):
         status, body = rig.api("b").request(method, resource)
         check(status == 409 and "no card" in body["error"], f"{resource} of a gateway without a card: {status} {body}")
-    check(rig.api("a").request("POST", "card")[0] == 405 and rig.api("a").request("GET", "card/nothing")[0] == 404, "405 and 404")
+    check(rig.api("a").request("GET", "card/selftest")[0] == 405 and rig.api("a").request("POST", "card")[0] == 405 and rig.api("a").request("GET", "card/nothing")[0] == 404, "405 and 404")
 
 
 def room(lab, programs):

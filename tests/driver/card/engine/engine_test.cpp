@@ -1,3 +1,7 @@
+#include <chrono>
+#include <optional>
+#include <thread>
+
 #include "driver/card/engine/known_answers.hpp"
 #include "tests/driver/card/engine/rig.hpp"
 
@@ -33,4 +37,67 @@ TEST_CASE("The card passes its self-test, closed and beside SAs in use, and fail
   INFO((passed ? "" : passed.error().message));
   REQUIRE(passed.ok());
   REQUIRE(rig.engine().state() == card::CardState::closed);
+}
+
+TEST_CASE("A self-test beside traffic waits for nothing: the card that stands still holds up only the test") {
+  CardRig rig;
+  const SaId out = rig.install(esp_sa(Direction::egress));
+  // 1. Until its first packet is on a card that stands still: from then on no step gets further, nor waits.
+  REQUIRE_FALSE(rig.engine().self_test_step());
+  rig.card().faults.stalled = true;
+  const std::uint64_t installs = rig.engine().snapshot().installs;
+  for (int i = 0; i < 20; ++i) REQUIRE_FALSE(rig.engine().self_test_step());
+  Event some[4];
+  rig.engine().events(some);
+  rig.card().faults.stalled = false;
+  // 2. It goes on to its end, and traffic with it.
+  Frame frame(clear_frame());
+  REQUIRE(rig.run(frame.with(out, Operation::esp_encapsulate)) == Verdict::ok);
+  std::optional<Result<void>> ended;
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (!ended && std::chrono::steady_clock::now() < until) {
+    ended = rig.engine().self_test_step();
+    std::this_thread::sleep_for(std::chrono::microseconds(50));
+  }
+  REQUIRE(ended);
+  INFO((*ended ? "" : ended->error().message));
+  CHECK(ended->ok());
+  CHECK(rig.engine().snapshot().installs > installs);
+  // 3. Once more, and the card is lost meanwhile: it ends with the reason.
+  REQUIRE_FALSE(rig.engine().self_test_step());
+  rig.card().faults.lost = true;
+  REQUIRE(rig.wait_lost());
+  ended.reset();
+  for (int i = 0; i < 10 && !ended; ++i) ended = rig.engine().self_test_step();
+  REQUIRE(ended);
+  REQUIRE_FALSE(ended->ok());
+  CHECK(ended->error().message.find("self-test of card: ") == 0);
+  rig.card().faults.lost = false;
+}
+
+TEST_CASE("An engine that is closed half way through its self-test gives its packet back first") {
+  CardRig rig;
+  REQUIRE_FALSE(rig.engine().self_test_step());
+  rig.engine().close();
+  CHECK(rig.engine().state() == card::CardState::closed);
+  REQUIRE(rig.engine().open(rig.setup()).ok());
+  CHECK(rig.engine().self_test().ok());
+}
+
+TEST_CASE("A card that answers its self-test wrongly fails it by name, and its slots are free again") {
+  CardRig rig;
+  rig.card().faults.refuse_commands = 0;
+  rig.card().faults.unflagged =
+      1;  // the first packet comes back as ok, and the card does not say that it took a number
+  const auto tested = rig.engine().self_test();
+  REQUIRE_FALSE(tested.ok());
+  INFO(tested.error().message);
+  CHECK(tested.error().message.find("self-test of card: ") == 0);
+}
+
+TEST_CASE("Events that the card dropped are told") {
+  CardRig rig;
+  CHECK(rig.engine().snapshot().card_events_dropped == 0);
+  rig.card().set_register(abi::reg::events_dropped, 7);
+  CHECK(rig.engine().snapshot().card_events_dropped == 7);
 }

@@ -4,6 +4,8 @@
 #include <chrono>
 #include <cstring>
 
+#include "tests/host/software/counted_new.hpp"
+
 namespace linecrypt::card_test {
 namespace {
 
@@ -185,6 +187,11 @@ std::uint32_t FakeCard::register_value(std::uint32_t offset) const {
   return registers_[offset / 4];
 }
 
+void FakeCard::set_register(std::uint32_t offset, std::uint32_t value) {
+  const std::lock_guard lock(mutex_);
+  reg(offset) = value;
+}
+
 std::size_t FakeCard::installed() const {
   const std::lock_guard lock(mutex_);
   return static_cast<std::size_t>(std::ranges::count_if(entries_, [](const Entry& e) { return e.generation != 0; }));
@@ -218,6 +225,7 @@ void FakeCard::command(abi::CardCommand command) {
 }
 
 void FakeCard::run() {
+  test::stands_for_hardware = true;
   while (!end_) {
     bool moved = false;
     {

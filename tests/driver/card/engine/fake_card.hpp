@@ -65,6 +65,7 @@ class FakeCard {
   std::atomic<std::uint64_t> ports_open{0};
   [[nodiscard]] std::uint32_t epoch() const { return register_value(abi::reg::epoch); }
   [[nodiscard]] std::uint32_t register_value(std::uint32_t offset) const;
+  void set_register(std::uint32_t offset, std::uint32_t value);
   [[nodiscard]] std::size_t installed() const;
   // The host's copy of any memory holds these bytes.
   [[nodiscard]] bool host_memory_holds(const std::vector<std::uint8_t>& bytes) const;
