@@ -2,6 +2,7 @@
 // here in one thread, with the card clocked by hand.
 #pragma once
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstring>
 #include <map>
@@ -55,6 +56,10 @@ class CardMemory {
   Bytes bytes_;
   std::size_t used_ = 0;
 };
+
+inline bool all_zero(const unsigned char* at, std::size_t length) {
+  return std::all_of(at, at + length, [](unsigned char byte) { return byte == 0; });
+}
 
 struct JobIn {
   Bytes packet;
