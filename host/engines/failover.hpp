@@ -81,6 +81,8 @@ class FailoverEngine : public Engine {
   // Begins the primary's known answers, beside traffic: each call of events() takes a step. An error where a test goes
   // on already, or the primary is being recovered, which tests it.
   virtual Result<void> begin_primary_test() = 0;
+  // One goes on.
+  [[nodiscard]] virtual bool testing_primary() const = 0;
   // What came of it, told once; empty while it goes on, and where none was begun. A primary that fails is not used any
   // more (DESIGN 3.8).
   virtual std::optional<Result<void>> primary_test() = 0;

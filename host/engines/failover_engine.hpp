@@ -43,6 +43,7 @@ class Failover final : public FailoverEngine {
   [[nodiscard]] std::vector<std::string> take_messages() override;
   Result<void> renew_primary() override;
   Result<void> begin_primary_test() override;
+  [[nodiscard]] bool testing_primary() const override { return testing_; }
   std::optional<Result<void>> primary_test() override;
   Result<void> test_secondary() override;
   [[nodiscard]] bool moving() const override { return !moving_.empty(); }

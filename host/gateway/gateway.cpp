@@ -156,34 +156,25 @@ Result<std::unique_ptr<Gateway>> Gateway::start(config::Config config, const Pro
 
 // On a thread of the server.
 api::Answer Gateway::Impl::answer(const std::string& method, const std::string& resource) {
-  struct LongResource {  // begun by one task; others look whether it has ended
-    const char* name;
-    Result<void> (*begin)(Runtime&);
-    std::optional<nlohmann::json> (*result)(Runtime&);
-  };
-  static constexpr std::array<LongResource, 2> long_resources{{
-      {"selftest", api::begin_self_test, api::self_test_result},
-      {"card/selftest", api::begin_card_test, api::card_test_result},
-  }};
-  for (const LongResource& candidate : long_resources) {
-    if (resource != candidate.name) continue;
-    if (method != "POST") return error_answer(405, "method not allowed for this resource");
-    return answer_later(candidate.begin, candidate.result);
-  }
   struct Resource {
     const char* method;
     const char* name;
     Result<nlohmann::json> (*view)(Runtime&);
+    // In place of `view`: begun by one task; others look whether it has ended.
+    Result<void> (*begin)(Runtime&) = nullptr;
+    std::optional<nlohmann::json> (*result)(Runtime&) = nullptr;
   };
-  static constexpr std::array<Resource, 9> resources{{
+  static constexpr std::array<Resource, 11> resources{{
       {"GET", "status", always<api::view_status>},
       {"GET", "sas", always<api::view_sas>},
       {"GET", "policies", always<api::view_policies>},
       {"GET", "ports", always<api::view_ports>},
       {"GET", "counters", always<api::view_counters>},
       {"GET", "live", always<api::view_live>},
+      {"POST", "selftest", nullptr, api::begin_self_test, api::self_test_result},
       {"GET", "card", api::view_card},
       {"GET", "card/registers", api::view_card_registers},
+      {"POST", "card/selftest", nullptr, api::begin_card_test, api::card_test_result},
       {"POST", "card/reset", api::reset_card},
   }};
   const Resource* found = nullptr;
@@ -199,6 +190,7 @@ api::Answer Gateway::Impl::answer(const std::string& method, const std::string& 
     return other_method ? error_answer(405, "method not allowed for this resource")
                         : error_answer(404, "no such resource");
   }
+  if (found->view == nullptr) return answer_later(found->begin, found->result);
   auto answer = tasks->run(
       [this, view = found->view]() -> api::Answer {
         const auto document = view(*runtime);

@@ -17,6 +17,15 @@ constexpr auto pause = std::chrono::microseconds(20);
 // Answers that may be open at a time; the rest of the response ring is for events.
 constexpr std::uint32_t answers_open_most = CommandRing::response_entries / 2;
 
+// An entry of the response ring that nothing came into: no epoch, and an end that no card writes. What a transfer
+// leaves out, from anywhere in an entry to its end, is seen by that.
+constexpr std::uint64_t nothing_came = std::uint64_t{0xff} << 56U;
+constexpr abi::Response empty_response() {
+  abi::Response response{};
+  response.flags = nothing_came;
+  return response;
+}
+
 }  // namespace
 
 void exclude_from_dumps(CardMemory& memory) noexcept {
@@ -53,6 +62,7 @@ Result<std::shared_ptr<CommandRing>> CommandRing::make(std::shared_ptr<CardPort>
     std::memset(memory->host(), 0, memory->size());
     if (!memory->to_card(0, memory->size())) return Error{"command ring: the first transfer to the card failed"};
   }
+  std::fill_n(reinterpret_cast<abi::Response*>(ring->responses_->host()), response_entries, empty_response());
   return ring;
 }
 
@@ -150,10 +160,10 @@ Result<abi::Response> CommandRing::call(std::span<const abi::Command> commands, 
   return kept_;
 }
 
-Result<void> CommandRing::flush() {
-  const auto held = lock();
-  if (!held) return Error{"card: " + loss_->reason()};
-  return flush_locked();
+void CommandRing::service() {
+  const std::unique_lock held(mutex_, std::try_to_lock);
+  if (!held) return;
+  if (auto flushed = flush_locked(); flushed) (void)drain_locked();
 }
 
 // 1. The new entries, in at most two pieces. Only these: entries that the card has not taken yet are ours no more.
@@ -181,12 +191,6 @@ Result<void> CommandRing::flush_locked() {
   return {};
 }
 
-Result<void> CommandRing::drain() {
-  const auto held = lock();
-  if (!held) return Error{"card: " + loss_->reason()};
-  return drain_locked();
-}
-
 // 1. How far the card has written. No count can be far from ours: what is, is no card.
 // 2. Its entries, in at most two pieces.
 Result<void> CommandRing::drain_locked() {
@@ -208,8 +212,7 @@ Result<void> CommandRing::drain_locked() {
     auto* const ring = reinterpret_cast<abi::Response*>(responses_->host());
     for (std::uint32_t i = 0; i < count; ++i) {
       if (auto taken = take(ring[first + i]); !taken) return taken;
-      // Should the next transfer leave this entry out, it has no epoch, rather than an old response.
-      ring[first + i] = abi::Response{};
+      ring[first + i] = empty_response();  // not an old response, should the next transfer leave this entry out
     }
     response_ += count;
   }
@@ -219,6 +222,7 @@ Result<void> CommandRing::drain_locked() {
 
 Result<void> CommandRing::take(const abi::Response& response) {
   if (response.epoch != epoch_) return lose("a response carries another session's epoch");
+  if ((response.flags & nothing_came) != 0) return lose("a response did not come whole");
   if (response.kind == abi::ResponseKind::event) {
     card_events_.fetch_add(1, std::memory_order_relaxed);
     return {};

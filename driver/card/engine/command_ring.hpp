@@ -1,7 +1,7 @@
 // CommandRing: commands to the card's tables, and the card's responses and events.
 //
-// Installs are batched: push() only fills the host's copy of the ring, flush() moves what came together to the card
-// with one transfer and one doorbell, then cleanses the host's copy, for key material is in it. Both rings are outside
+// Installs are batched: push() only fills the host's copy of the ring; what came together is moved to the card with one
+// transfer and one doorbell, then the host's copy is cleansed, for key material is in it. Both rings are outside
 // core dumps. The card zeroes an entry as it takes it.
 //
 // Threads: the control thread, and a transfer thread that must wait for an SA's commands. They share a lock; nobody
@@ -44,14 +44,13 @@ class CommandRing {
   // Puts the commands of one SA behind the others; epoch and cookie are filled in here. The last one is answered, and
   // `plan.unanswered` counts until then. Waits, within the card's patience, where the ring is full.
   Result<void> push(std::span<const abi::Command> commands, SaPlan& plan);
-  // As push() and flush(), then waits for the answer of the last command.
+  // As push(), then waits for the answer of the last command.
   Result<abi::Response> call(std::span<const abi::Command> commands, SaPlan& plan);
 
-  // What was pushed goes to the card now. Cheap where there is nothing.
-  Result<void> flush();
-  // Takes the answers that are there.
-  Result<void> drain();
-  // flush(), then drain() until `plan` has no unanswered command. Any thread.
+  // What was pushed goes to the card, and the answers that are there are taken; cheap where there is nothing. Waits for
+  // nobody: a thread that has the ring meanwhile does the same itself. What goes wrong is in the loss.
+  void service();
+  // The same until `plan` has no unanswered command. Any thread.
   Result<void> settle(SaPlan& plan);
 
   // Events that the card itself has raised, since the session began (look-aside: the host has raised the same).

@@ -189,7 +189,7 @@ void LookAsideEngine::stop() {
   if (!running_) return;
   Running& run = *running_;
   // 1.
-  if (run.test) run.test->finish_packet();
+  run.test.reset();
   run.watchdog.reset();
   for (const auto& lane : run.lanes)
     if (lane) lane->stop();
@@ -212,7 +212,6 @@ void LookAsideEngine::stop() {
     port_.reset();
     ++losses_seen_;
   }
-  run.test.reset();
   run.table.reset();
   running_.reset();
   events_.clear();
@@ -376,10 +375,7 @@ void LookAsideEngine::collect_events() {
 // while no packet flows.
 std::uint32_t LookAsideEngine::events(std::span<Event> out) {
   if (!running_) return 0;
-  if (!running_->loss->lost()) {
-    // What goes wrong is in the loss.
-    if (auto flushed = running_->commands->flush(); flushed) (void)running_->commands->drain();
-  }
+  if (!running_->loss->lost()) running_->commands->service();
   collect_events();
   const std::size_t count = std::min(out.size(), events_.size());
   std::copy_n(events_.begin(), count, out.begin());

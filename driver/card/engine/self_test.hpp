@@ -26,21 +26,20 @@ class SelfTest {
     SaId out, in;  // free slots
   };
   explicit SelfTest(const Setup& setup);
+  // Waits for its packet: behind a loss that is back at once, for the watchdog gives it back. Before the lanes end.
   ~SelfTest();
   SelfTest(const SelfTest&) = delete;
   SelfTest& operator=(const SelfTest&) = delete;
 
   // Empty: it goes on. It installs or removes two SAs, or looks for its packet; it never waits for one.
   std::optional<Result<void>> step();
-  // Until its packet is back: behind a loss at once, for the watchdog gives it back. Before the lanes end.
-  void finish_packet() noexcept;
 
  private:
   struct Question;
   struct Trial;
   enum class Phase : std::uint8_t { install, seal, forge, open, remove };
 
-  [[nodiscard]] bool send(const std::vector<std::uint8_t>& bytes, SaId sa, Operation operation, Phase phase);
+  void send(const std::vector<std::uint8_t>& bytes, SaId sa, Operation operation, Phase phase);
   [[nodiscard]] bool away() noexcept;  // the packet is on its way
   std::optional<Result<void>> install();
   void wrong(const char* what);

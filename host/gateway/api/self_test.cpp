@@ -29,8 +29,10 @@ Result<void> begin_self_test(Runtime& runtime) {
     note(runtime, runtime.engine->self_test());
     return {};
   }
-  if (failover->status().use != engines::PrimaryUse::recovering)
-    if (auto begun = failover->begin_primary_test(); !begun) return begun;
+  if (failover->status().use == engines::PrimaryUse::recovering)
+    static_cast<void>(failover->primary_test());  // of an asker who did not wait
+  else if (auto begun = failover->begin_primary_test(); !begun)
+    return begun;
   note(runtime, failover->test_secondary());
   return {};
 }
@@ -38,10 +40,10 @@ Result<void> begin_self_test(Runtime& runtime) {
 // A card that fails is left (DESIGN 3.8): what works behind it decides whether the gateway passed.
 std::optional<json> self_test_result(Runtime& runtime) {
   engines::FailoverEngine* const failover = runtime.engine_choice.failover;
-  if (failover != nullptr && failover->status().use != engines::PrimaryUse::recovering) {
+  if (failover != nullptr) {
+    if (failover->testing_primary()) return std::nullopt;
     const auto tested = failover->primary_test();
-    if (!tested) return std::nullopt;
-    if (!*tested && failover->status().secondary.empty()) note(runtime, *tested);
+    if (tested && !*tested && failover->status().secondary.empty()) note(runtime, *tested);
   }
   const Capabilities& capabilities = runtime.engine->capabilities();
   return json{{"engine", capabilities.engine},

@@ -444,12 +444,15 @@ TEST_CASE("A reset that was asked for of a card that is away") {
   REQUIRE(rig.settle());
   CHECK(engine_of(rig, out_esp) == "card");
   CHECK(rig.primary->counts().recoveries == recoveries + 1);
+  CHECK_FALSE(rig.engine->testing_primary());
   REQUIRE(rig.engine->begin_primary_test().ok());
+  CHECK(rig.engine->testing_primary());
   CHECK_FALSE(rig.engine->primary_test());
   const auto second = rig.engine->begin_primary_test();
   REQUIRE_FALSE(second.ok());
   CHECK(second.error().message == "a self-test of the card goes on already");
   rig.service();
+  CHECK_FALSE(rig.engine->testing_primary());
   const auto passed = rig.engine->primary_test();
   REQUIRE(passed);
   CHECK(passed->ok());

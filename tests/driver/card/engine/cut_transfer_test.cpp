@@ -144,3 +144,15 @@ TEST_CASE("A line that is left out inside a packet, or of a completion, loses th
   for (std::size_t from = 0; from < 1024; from += long_form() ? 64 : 192)
     check_cut(egress, 3, from, from + 64, from < 64);
 }
+
+TEST_CASE("An answer whose end did not come is no answer") {
+  CardRig rig;
+  const SaId out = rig.install(esp_sa(Direction::egress));
+  REQUIRE(rig.engine().read_back(out).ok());
+  rig.card().faults.cut_from = GENERATE(std::size_t{8}, std::size_t{32}, std::size_t{56}, std::size_t{63});
+  rig.card().faults.cut_transfers = 1;
+  const auto state = rig.engine().read_back(out);
+  REQUIRE_FALSE(state.ok());
+  CHECK(state.error().message.find("a response did not come whole") != std::string::npos);
+  CHECK(rig.engine().state() == card::CardState::lost);
+}

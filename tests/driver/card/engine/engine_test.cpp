@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <chrono>
 #include <optional>
 #include <thread>
@@ -46,9 +48,12 @@ TEST_CASE("A self-test beside traffic waits for nothing: the card that stands st
   REQUIRE_FALSE(rig.engine().self_test_step());
   rig.card().faults.stalled = true;
   const std::uint64_t installs = rig.engine().snapshot().installs;
-  for (int i = 0; i < 20; ++i) REQUIRE_FALSE(rig.engine().self_test_step());
   Event some[4];
-  rig.engine().events(some);
+  for (int i = 0; i < 20; ++i) {
+    REQUIRE_FALSE(rig.engine().self_test_step());
+    rig.engine().events(some);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
   rig.card().faults.stalled = false;
   // 2. It goes on to its end, and traffic with it.
   Frame frame(clear_frame());
@@ -86,13 +91,23 @@ TEST_CASE("An engine that is closed half way through its self-test gives its pac
 
 TEST_CASE("A card that answers its self-test wrongly fails it by name, and its slots are free again") {
   CardRig rig;
-  rig.card().faults.refuse_commands = 0;
-  rig.card().faults.unflagged =
-      1;  // the first packet comes back as ok, and the card does not say that it took a number
+  rig.card().faults.spoiled = 1;
+  auto tested = rig.engine().self_test();
+  REQUIRE_FALSE(tested.ok());
+  CHECK(tested.error().message == fmt::format("self-test of card: {}, seal: wrong answer", card::esp_answers[0].name));
+  tested = rig.engine().self_test();
+  INFO((tested ? "" : tested.error().message));
+  CHECK(tested.ok());
+}
+
+TEST_CASE("A card that contradicts itself in its self-test is lost, and the self-test says why") {
+  CardRig rig;
+  rig.card().faults.unflagged = 1;  // the first packet comes back as ok, but without having taken a number
   const auto tested = rig.engine().self_test();
   REQUIRE_FALSE(tested.ok());
   INFO(tested.error().message);
   CHECK(tested.error().message.find("self-test of card: ") == 0);
+  CHECK(rig.engine().state() == card::CardState::lost);
 }
 
 TEST_CASE("Events that the card dropped are told") {

@@ -487,6 +487,8 @@ void FakeCard::finish(const abi::Batch& batch, std::uint8_t* input, std::uint8_t
     } else {
       completion.length = static_cast<std::uint16_t>(packet.length);
       std::memcpy(output + descriptor.output_offset, packet.data, packet.length);
+      const bool egress = card::is_egress(static_cast<Operation>(descriptor.operation[0]));
+      if (egress && takes(faults.spoiled)) output[descriptor.output_offset + packet.length - 1] ^= 1U;
     }
   }
   std::memcpy(output + job * sizeof completion, &completion, sizeof completion);

@@ -43,6 +43,7 @@ class FakeCard {
     std::atomic<int> wrong_cookies{0};    // so many completions carry another cookie
     std::atomic<int> wrong_epochs{0};     // completions
     std::atomic<int> repeat_numbers{0};   // egress completions tell the number before
+    std::atomic<int> spoiled{0};          // so many egress results have a wrong bit in their last byte
     std::atomic<int> unflagged{0};        // completions say ok without a flag
     std::atomic<int> far_numbers{0};      // ingress completions tell a number far ahead
     std::atomic<int> refuse_commands{0};  // commits answered with `refused`
