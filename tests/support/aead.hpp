@@ -10,6 +10,7 @@
 #include "host/software/aead/ipsec_mb.hpp"
 #include "host/software/aead/openssl.hpp"
 #include "host/software/aead/provider.hpp"
+#include "host/software/aead/vaes.hpp"
 #include "host/values/key_arena.hpp"
 #include "tests/support/hex.hpp"
 
@@ -19,10 +20,13 @@ namespace linecrypt::test {
 inline const std::vector<std::shared_ptr<software::AeadProvider>>& all_providers() {
   static const auto providers = [] {
     using software::IpsecMbLevel;
+    using software::VaesLevel;
     std::vector<std::shared_ptr<software::AeadProvider>> list;
     list.emplace_back(software::make_openssl_provider().value());
     for (const auto level : {IpsecMbLevel::sse, IpsecMbLevel::avx, IpsecMbLevel::avx2, IpsecMbLevel::avx512})
       if (auto one = software::make_ipsec_mb_provider(level); one.ok()) list.emplace_back(std::move(one).value());
+    for (const auto level : {VaesLevel::aesni_128, VaesLevel::vaes_256, VaesLevel::vaes_512})
+      if (auto one = software::make_vaes_provider(level); one.ok()) list.emplace_back(std::move(one).value());
     return list;
   }();
   return providers;

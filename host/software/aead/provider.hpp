@@ -1,6 +1,7 @@
 // AeadProvider: AES-GCM over bursts. One virtual call per burst.
 //
-// Providers: ipsec_mb (fast), openssl (portable, and the oracle). Each passes the same tests.
+// Providers: vaes (ours, for CPUs with VAES), ipsec_mb (fast on any x86), openssl (portable, and the oracle). Each passes
+// the same tests.
 #pragma once
 
 #include <cstddef>
@@ -10,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "host/software/aead/cpu_features.hpp"
 #include "linecrypt/result.hpp"
 
 namespace linecrypt::software {
@@ -38,7 +40,7 @@ class AeadProvider {
  public:
   virtual ~AeadProvider() = default;
 
-  // "ipsec-mb 1.3.0 (avx512)", "openssl 3.0.17".
+  // "vaes (vaes 256)", "ipsec-mb 1.3.0 (avx512)", "openssl 3.0.17".
   [[nodiscard]] virtual std::string_view name() const noexcept = 0;
   // Bytes and alignment of a key context. Contexts hold round keys and powers of H: keep them in a KeyArena.
   [[nodiscard]] virtual std::size_t context_size() const noexcept = 0;
@@ -54,10 +56,13 @@ class AeadProvider {
   virtual void open(std::span<AeadOp> ops) noexcept = 0;
 };
 
-enum class ProviderChoice : std::uint8_t { automatic, ipsec_mb, openssl };
+enum class ProviderChoice : std::uint8_t { automatic, vaes, ipsec_mb, openssl };
 
-// automatic: ipsec_mb where this CPU has AES-NI and PCLMULQDQ, else openssl. A forced one that this CPU cannot run is
-// an error.
+// automatic: vaes where this CPU has VAES and no AVX-512, else ipsec_mb where it has AES-NI and PCLMULQDQ, else openssl.
+// A forced one that this CPU cannot run is an error.
 Result<std::unique_ptr<AeadProvider>> make_provider(ProviderChoice choice);
+
+// What automatic tries first on a CPU.
+ProviderChoice automatic_choice(const CpuFeatures& cpu) noexcept;
 
 }  // namespace linecrypt::software
