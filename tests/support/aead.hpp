@@ -2,31 +2,53 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdlib>
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "host/software/aead/ipsec_mb.hpp"
 #include "host/software/aead/openssl.hpp"
 #include "host/software/aead/provider.hpp"
 #include "host/software/aead/vaes.hpp"
+#include "host/software/aead/vaes/provider.hpp"
 #include "host/values/key_arena.hpp"
 #include "tests/support/hex.hpp"
+#include "tests/support/vaes/bodies.hpp"
 
 namespace linecrypt::test {
 
-// OpenSSL, and IPsec-MB at each level that this CPU has. Test cases GENERATE over indexes of it.
+// LINECRYPT_VAES=emulated: only OpenSSL and the 256-bit body on emulated instructions. That is slow, and tests that go
+// through thousands of sizes take fewer.
+inline bool vaes_emulated() {
+  static const bool emulated = [] {
+    const char* asked = std::getenv("LINECRYPT_VAES");
+    return asked != nullptr && std::string_view(asked) == "emulated";
+  }();
+  return emulated;
+}
+
+// OpenSSL, and IPsec-MB and ours at each level that this CPU has, and our source at each number of lanes that it can
+// imitate. Test cases GENERATE over indexes of it.
 inline const std::vector<std::shared_ptr<software::AeadProvider>>& all_providers() {
   static const auto providers = [] {
     using software::IpsecMbLevel;
     using software::VaesLevel;
     std::vector<std::shared_ptr<software::AeadProvider>> list;
     list.emplace_back(software::make_openssl_provider().value());
+    if (vaes_emulated()) {
+      list.emplace_back(software::vaes::make_provider_of(body_256_emulated));
+      return list;
+    }
     for (const auto level : {IpsecMbLevel::sse, IpsecMbLevel::avx, IpsecMbLevel::avx2, IpsecMbLevel::avx512})
       if (auto one = software::make_ipsec_mb_provider(level); one.ok()) list.emplace_back(std::move(one).value());
     for (const auto level : {VaesLevel::aesni_128, VaesLevel::vaes_256, VaesLevel::vaes_512})
       if (auto one = software::make_vaes_provider(level); one.ok()) list.emplace_back(std::move(one).value());
+    if (software::make_vaes_provider(VaesLevel::aesni_128).ok() && __builtin_cpu_supports("avx2") != 0)
+      for (const auto* body : {&body_of_halves, &body_of_two_lanes, &body_of_four_lanes})
+        list.emplace_back(software::vaes::make_provider_of(*body));
     return list;
   }();
   return providers;
