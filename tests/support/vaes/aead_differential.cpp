@@ -23,7 +23,7 @@ struct Buffers {
 
 constexpr std::size_t text_room = DifferentialRig::largest_text + 2 * margin + 64;
 constexpr std::size_t aad_room = 64 + DifferentialRig::largest_aad_tail;
-constexpr std::size_t message_room = 2 * text_room + aad_room + 2 * margin;
+constexpr std::size_t message_room = 2 * text_room + aad_room + 2 * margin + 64;
 
 std::size_t size_of_key(std::size_t index) {
   constexpr std::size_t sizes[] = {16, 32, 16, 24, 32, 16};
