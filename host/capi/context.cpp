@@ -25,9 +25,9 @@ Result<lc_options> checked_options(const lc_options* given) {
   if (given == nullptr) return default_options();
   Result<lc_options> options = take_sized(*given, default_options(), options_first_size, "lc_options");
   if (!options) return options;
-  if (options->provider > LC_PROVIDER_OPENSSL)
+  if (options->provider > LC_PROVIDER_VAES)
     return Error{"lc_options.provider: " + std::to_string(options->provider) +
-                 ", allowed are 0 to 2 (LC_PROVIDER_AUTOMATIC, _IPSEC_MB, _OPENSSL)"};
+                 ", allowed are 0 to 3 (LC_PROVIDER_AUTOMATIC, _IPSEC_MB, _OPENSSL, _VAES)"};
   if (options->max_sas == 0 || options->max_sas > max_sas_most)
     return Error{"lc_options.max_sas: " + std::to_string(options->max_sas) + ", allowed are 1 to 65536"};
   if (options->queues == 0 || options->queues > queues_most)
@@ -124,8 +124,8 @@ int lc_context_self_test(lc_context* context, char* text, size_t text_size) {
 
 int lc_self_test(uint32_t provider, char* text, size_t text_size) {
   return guarded(text, text_size, [&] {
-    if (provider > LC_PROVIDER_OPENSSL) {
-      put_text(text, text_size, "lc_self_test: `provider` is " + std::to_string(provider) + ", allowed are 0 to 2");
+    if (provider > LC_PROVIDER_VAES) {
+      put_text(text, text_size, "lc_self_test: `provider` is " + std::to_string(provider) + ", allowed are 0 to 3");
       return static_cast<int>(LC_INVALID);
     }
     Result<std::unique_ptr<Engine>> engine = create_software_engine(static_cast<SoftwareProvider>(provider));

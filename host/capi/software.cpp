@@ -12,6 +12,8 @@ software::ProviderChoice choice_of(SoftwareProvider provider) {
       return software::ProviderChoice::ipsec_mb;
     case SoftwareProvider::openssl:
       return software::ProviderChoice::openssl;
+    case SoftwareProvider::vaes:
+      return software::ProviderChoice::vaes;
     case SoftwareProvider::automatic:
       break;
   }

@@ -38,7 +38,7 @@ struct KeyReference {
   Place place;
 };
 
-enum class AeadChoice : std::uint8_t { automatic, ipsec_mb, openssl };
+enum class AeadChoice : std::uint8_t { automatic, vaes, ipsec_mb, openssl };
 enum class PollMode : std::uint8_t { adaptive, always };
 enum class StaticKeys : std::uint8_t { refuse, accept_risk };  // of ESP; RFC 4106 2 and RFC 8221 forbid static keys
 enum class LogLevel : std::uint8_t { error, warning, info, debug };

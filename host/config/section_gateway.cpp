@@ -9,8 +9,10 @@ namespace {
 
 constexpr Word<OffloadMode> offload_words[] = {
     {"software", OffloadMode::software}, {"auto", OffloadMode::automatic}, {"card", OffloadMode::card}};
-constexpr Word<AeadChoice> aead_words[] = {
-    {"auto", AeadChoice::automatic}, {"ipsec-mb", AeadChoice::ipsec_mb}, {"openssl", AeadChoice::openssl}};
+constexpr Word<AeadChoice> aead_words[] = {{"auto", AeadChoice::automatic},
+                                           {"vaes", AeadChoice::vaes},
+                                           {"ipsec-mb", AeadChoice::ipsec_mb},
+                                           {"openssl", AeadChoice::openssl}};
 constexpr Word<PollMode> poll_words[] = {{"adaptive", PollMode::adaptive}, {"always", PollMode::always}};
 constexpr Word<StaticKeys> static_keys_words[] = {{"refuse", StaticKeys::refuse},
                                                   {"accept-risk", StaticKeys::accept_risk}};

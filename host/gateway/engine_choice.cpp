@@ -11,8 +11,9 @@ namespace linecrypt::gateway {
 namespace {
 
 software::ProviderChoice provider_of(config::AeadChoice choice) {
-  constexpr software::ProviderChoice choices[] = {
-      software::ProviderChoice::automatic, software::ProviderChoice::ipsec_mb, software::ProviderChoice::openssl};
+  constexpr software::ProviderChoice choices[] = {software::ProviderChoice::automatic, software::ProviderChoice::vaes,
+                                                  software::ProviderChoice::ipsec_mb,
+                                                  software::ProviderChoice::openssl};
   return choices[static_cast<std::size_t>(choice)];
 }
 

@@ -89,7 +89,7 @@ uint32_t lc_verdict_find(const char* name);
 
 typedef struct lc_context lc_context;
 
-enum { LC_PROVIDER_AUTOMATIC = 0, LC_PROVIDER_IPSEC_MB = 1, LC_PROVIDER_OPENSSL = 2 };
+enum { LC_PROVIDER_AUTOMATIC = 0, LC_PROVIDER_IPSEC_MB = 1, LC_PROVIDER_OPENSSL = 2, LC_PROVIDER_VAES = 3 };
 
 typedef struct lc_options {
   uint32_t size;

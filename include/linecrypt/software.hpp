@@ -9,8 +9,9 @@
 
 namespace linecrypt {
 
-// What computes AES-GCM. automatic: IPsec-MB where the CPU has AES-NI and PCLMULQDQ, else OpenSSL.
-enum class SoftwareProvider : std::uint8_t { automatic, ipsec_mb, openssl };
+// What computes AES-GCM. automatic: our own where the CPU has VAES and no AVX-512, else IPsec-MB where it has AES-NI
+// and PCLMULQDQ, else OpenSSL.
+enum class SoftwareProvider : std::uint8_t { automatic, ipsec_mb, openssl, vaes };
 
 // A closed engine whose self-test has passed; open() it over slots of the caller's. Whoever drives an Engine directly
 // is its own LeaseAuthority: no number may be lent twice under one key (lease.hpp). linecrypt.h keeps that promise

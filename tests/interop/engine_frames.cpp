@@ -1,6 +1,7 @@
 // Puts frames through the software engine for scripts that compare it with other implementations of MACsec.
 //
-// Reads JSON on stdin: {"provider": "automatic|ipsec_mb|openssl", "cases": [...]}, each case one SA and its frames:
+// Reads JSON on stdin: {"provider": "automatic|vaes|ipsec_mb|openssl", "cases": [...]}, each case one SA and its
+// frames:
 //   {"operation": "protect|validate", "suite": "gcm-aes-xpn-256", "tag": "explicit|es|implicit|scb", "encrypt": true,
 //    "confidentiality_offset": 0, "vlan_tags": [{"tpid": 33024, "vid": 7}], "sci": "16 hex digits", "an": 0,
 //    "key": "hex", "salt": "hex", "ssci": 1, "pn": 1, "replay_window": 0, "frames": ["hex"]}
@@ -100,6 +101,7 @@ int run() {
   const json input = json::parse(std::cin);
   software::SoftwareOptions options;
   options.provider = choose<software::ProviderChoice>({{"automatic", software::ProviderChoice::automatic},
+                                                       {"vaes", software::ProviderChoice::vaes},
                                                        {"ipsec_mb", software::ProviderChoice::ipsec_mb},
                                                        {"openssl", software::ProviderChoice::openssl}},
                                                       input.at("provider").get<std::string>());

@@ -37,6 +37,8 @@ inline const std::vector<EngineKind>& engine_kinds() {
       list.push_back({"ipsec-mb", software::ProviderChoice::ipsec_mb, false});
       list.push_back({"ipsec-mb, delaying", software::ProviderChoice::ipsec_mb, true});
     }
+    if (software::make_provider(software::ProviderChoice::vaes).ok())
+      list.push_back({"vaes", software::ProviderChoice::vaes, false});
     return list;
   }();
   return kinds;

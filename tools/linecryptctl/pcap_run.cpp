@@ -110,6 +110,8 @@ class FileIo : public gateway::FrameIo {
 
 software::ProviderChoice provider_of(config::AeadChoice choice) {
   switch (choice) {
+    case config::AeadChoice::vaes:
+      return software::ProviderChoice::vaes;
     case config::AeadChoice::ipsec_mb:
       return software::ProviderChoice::ipsec_mb;
     case config::AeadChoice::openssl:

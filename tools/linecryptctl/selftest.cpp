@@ -21,7 +21,8 @@ struct Provider {
   const char* word;
   software::ProviderChoice choice;
 };
-inline constexpr Provider providers[] = {{"ipsec-mb", software::ProviderChoice::ipsec_mb},
+inline constexpr Provider providers[] = {{"vaes", software::ProviderChoice::vaes},
+                                         {"ipsec-mb", software::ProviderChoice::ipsec_mb},
                                          {"openssl", software::ProviderChoice::openssl}};
 
 struct Outcome {
@@ -98,7 +99,7 @@ void add_selftest(CLI::App& app, Session& session) {
       app, session, "selftest", "known answers through each AES-GCM provider",
       [&session, options] { return options->daemon ? run_in_daemon(session) : run_here(session, *options); });
   CLI::Option* provider = command->add_option("--provider", options->provider, "only this one, in this process");
-  provider->check(CLI::IsMember({"ipsec-mb", "openssl"}));
+  provider->check(CLI::IsMember({"vaes", "ipsec-mb", "openssl"}));
   command->add_flag("--daemon", options->daemon, "in the running daemon, on the engine it uses")->excludes(provider);
   add_socket(command, session);
 }

@@ -50,6 +50,7 @@ bool set_provider(void* options, std::string_view value) {
   using software::ProviderChoice;
   return one_of(value,
                 {{"automatic", ProviderChoice::automatic},
+                 {"vaes", ProviderChoice::vaes},
                  {"ipsec_mb", ProviderChoice::ipsec_mb},
                  {"openssl", ProviderChoice::openssl}},
                 of(options).provider);
@@ -80,7 +81,7 @@ constexpr DevargKey keys[] = {
      }},
     {"queues", "1 to 64", [](void* o, std::string_view v) { return number32(v, 1, 64, of(o).queues); }},
     {"max_sas", "1 to 1048576", [](void* o, std::string_view v) { return number32(v, 1, 1048576, of(o).max_sas); }},
-    {"provider", "automatic, ipsec_mb, openssl", set_provider},
+    {"provider", "automatic, vaes, ipsec_mb, openssl", set_provider},
     {"key_reuse", "refuse, allow (for test suites only)",
      [](void* o, std::string_view v) {
        return one_of(v, {{"refuse", KeyReuse::refuse}, {"allow", KeyReuse::allow}}, of(o).key_reuse);

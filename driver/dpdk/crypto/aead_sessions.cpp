@@ -25,7 +25,7 @@ int read_aead(const rte_crypto_sym_xform* xform, AeadSession& session, GcmTransf
 
 AeadSessions::AeadSessions(std::unique_ptr<software::AeadProvider> provider, std::uint32_t count)
     : provider_(std::move(provider)),
-      sessionless_(provider_->name().starts_with("ipsec-mb")),
+      sessionless_(!provider_->name().starts_with("openssl")),
       keys_(provider_->context_size(), provider_->context_alignment()),
       sessions_(std::make_unique<AeadSession[]>(count)),
       count_(count) {

@@ -100,7 +100,7 @@ constinit cryptodev_driver crypto_driver{};
   RTE_PMD_REGISTER_VDEV(name, driver);                                                                    \
   RTE_PMD_REGISTER_PARAM_STRING(name,                                                                     \
                                 "engine=software|auto|card xclbin=<path> card=<pci|number> queues=<int> " \
-                                "max_sas=<int> provider=automatic|ipsec_mb|openssl socket_id=<int>")
+                                "max_sas=<int> provider=automatic|vaes|ipsec_mb|openssl socket_id=<int>")
 
 namespace linecrypt::dpdk {
 LINECRYPT_REGISTER(LINECRYPT_CRYPTO_NAME);

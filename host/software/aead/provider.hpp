@@ -1,7 +1,7 @@
 // AeadProvider: AES-GCM over bursts. One virtual call per burst.
 //
-// Providers: vaes (ours, for CPUs with VAES), ipsec_mb (fast on any x86), openssl (portable, and the oracle). Each passes
-// the same tests.
+// Providers: vaes (ours, for CPUs with VAES), ipsec_mb (fast on any x86), openssl (portable, and the oracle). Each
+// passes the same tests.
 #pragma once
 
 #include <cstddef>
@@ -58,8 +58,8 @@ class AeadProvider {
 
 enum class ProviderChoice : std::uint8_t { automatic, vaes, ipsec_mb, openssl };
 
-// automatic: vaes where this CPU has VAES and no AVX-512, else ipsec_mb where it has AES-NI and PCLMULQDQ, else openssl.
-// A forced one that this CPU cannot run is an error.
+// automatic: vaes where this CPU has VAES and no AVX-512, else ipsec_mb where it has AES-NI and PCLMULQDQ, else
+// openssl. A forced one that this CPU cannot run is an error.
 Result<std::unique_ptr<AeadProvider>> make_provider(ProviderChoice choice);
 
 // What automatic tries first on a CPU.

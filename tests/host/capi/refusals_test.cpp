@@ -165,8 +165,8 @@ TEST_CASE("wrong options are refused by the name of their field") {
   std::array<char, 256> text{};
   std::string expected;
   SECTION("provider") {
-    options.provider = 3;
-    expected = "lc_options.provider: 3";
+    options.provider = 4;
+    expected = "lc_options.provider: 4";
   }
   SECTION("no SA") {
     options.max_sas = 0;
@@ -371,7 +371,7 @@ TEST_CASE("OpenSSL's memory cannot be protected once it has allocated") {
 TEST_CASE("self-tests pass through the C interface") {
   std::array<char, 256> text{};
   REQUIRE(lc_self_test(GENERATE(0U, 1U, 2U), text.data(), text.size()) == LC_OK);
-  REQUIRE(lc_self_test(3, text.data(), text.size()) == LC_INVALID);
+  REQUIRE(lc_self_test(4, text.data(), text.size()) == LC_INVALID);
   Context context;
   REQUIRE(lc_context_self_test(context, text.data(), text.size()) == LC_OK);
   lc_capabilities has;

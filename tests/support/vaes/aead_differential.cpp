@@ -64,7 +64,9 @@ DifferentialRig::DifferentialRig(std::vector<std::shared_ptr<software::AeadProvi
   rekey(seed);
 }
 
-DifferentialRig::~DifferentialRig() { release_keys(); }
+DifferentialRig::~DifferentialRig() {
+  release_keys();
+}
 
 void DifferentialRig::release_keys() {
   for (auto& side : sides_) {
@@ -138,9 +140,12 @@ std::string DifferentialRig::compare(std::span<const DifferentialCase> burst, bo
       const Buffers& at = side->buffers[i];
       const char* what = nullptr;
       const bool good = !opened || one.spoil == DifferentialCase::Spoil::nothing;
-      if (side->ops[i].good != good) what = "the verdict is wrong";
-      else if (std::memcmp(at.out, oracle.buffers[i].out, one.size) != 0) what = "the text differs";
-      else if (std::memcmp(at.tag, oracle.buffers[i].tag, 16) != 0) what = "the tag differs";
+      if (side->ops[i].good != good)
+        what = "the verdict is wrong";
+      else if (std::memcmp(at.out, oracle.buffers[i].out, one.size) != 0)
+        what = "the text differs";
+      else if (std::memcmp(at.tag, oracle.buffers[i].tag, 16) != 0)
+        what = "the tag differs";
       else if (!untouched(at.out - margin, margin) || !untouched(at.out + one.size, margin) ||
                !untouched(at.tag - margin / 2, margin / 2) || !untouched(at.tag + 16, margin / 2))
         what = "bytes beside the output were written";

@@ -3,11 +3,11 @@
 //
 // Not QEMU: 7.2 (Debian 12) has no VPCLMULQDQ on 256 bits, and its VAESENC works out the upper half from the lower one.
 #include <cpuid.h>
+#include <immintrin.h>
+#include <ucontext.h>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
-#include <immintrin.h>
-#include <ucontext.h>
 
 #include "tests/support/vaes/bodies.hpp"
 
@@ -53,7 +53,9 @@ class Registers {
   std::uint8_t* saved_;
 };
 
-__m128i load(const void* from) { return _mm_loadu_si128(static_cast<const __m128i*>(from)); }
+__m128i load(const void* from) {
+  return _mm_loadu_si128(static_cast<const __m128i*>(from));
+}
 
 // The address of a memory operand whose ModRM byte is at `at`; advances `at` behind the displacement. `trailing`: bytes
 // of the instruction behind it, which count for addresses relative to the next instruction.

@@ -96,7 +96,7 @@ class Everywhere(ctl.CtlTest):
     def test_selftest_here(self):
         document = self.ctl("selftest", "--json", code=0).json()
         self.assertIs(document["passed"], True)
-        self.assertEqual([p["provider"] for p in document["providers"]], ["ipsec-mb", "openssl"])
+        self.assertEqual([p["provider"] for p in document["providers"]], ["vaes", "ipsec-mb", "openssl"])
         one = self.ctl("selftest", "--provider", "openssl", "--json", code=0).json()
         self.assertEqual([p["result"] for p in one["providers"]], ["passed"])
         self.ctl("selftest", "--provider", "none", code=2)

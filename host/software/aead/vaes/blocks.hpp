@@ -21,9 +21,9 @@ alignas(64) inline constexpr std::uint8_t shifts[48] = {
     0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80};
 
 // Loading at 32 - n gives a mask of n bytes.
-alignas(64) inline constexpr std::uint8_t first_bytes[64] = {
-    255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
-    255, 255, 255, 255, 255, 255, 255, 255, 255, 255};
+alignas(64) inline constexpr std::uint8_t first_bytes[64] = {255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+                                                             255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+                                                             255, 255, 255, 255, 255, 255, 255, 255, 255, 255};
 
 template <typename Word>
 [[gnu::always_inline]] inline Word word_at(const std::uint8_t* from) noexcept {
@@ -58,8 +58,8 @@ template <typename Word>
   if (size >= 4) {
     low = word_at<std::uint32_t>(from) | std::uint64_t{word_at<std::uint32_t>(from + size - 4)} << (8 * (size - 4));
   } else if (size != 0) {
-    low = from[0] | std::uint64_t{from[size / 2]} << (8 * (size / 2)) |
-          std::uint64_t{from[size - 1]} << (8 * (size - 1));
+    low =
+        from[0] | std::uint64_t{from[size / 2]} << (8 * (size / 2)) | std::uint64_t{from[size - 1]} << (8 * (size - 1));
   }
   return _mm_cvtsi64_si128(static_cast<long long>(low));
 }
@@ -99,7 +99,9 @@ template <typename Word>
   return _mm_set_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
 }
 
-[[gnu::always_inline]] inline __m128i reverse(__m128i block) noexcept { return _mm_shuffle_epi8(block, reversal()); }
+[[gnu::always_inline]] inline __m128i reverse(__m128i block) noexcept {
+  return _mm_shuffle_epi8(block, reversal());
+}
 
 // Y0 of SP 800-38D 7.1 with its bytes reversed, so that the counter is the low word.
 [[gnu::always_inline]] inline __m128i first_counter(const std::uint8_t* iv) noexcept {

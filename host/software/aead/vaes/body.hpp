@@ -1,5 +1,5 @@
-// A body: AES-GCM over bursts for one vector width. Each is compiled by itself for the instructions it uses, and is only
-// called where the CPU has them.
+// A body: AES-GCM over bursts for one vector width. Each is compiled by itself for the instructions it uses, and is
+// only called where the CPU has them.
 #pragma once
 
 #include <cstddef>

@@ -39,7 +39,8 @@ namespace linecrypt::software::vaes {
   const __m128i carries = _mm_srli_epi64(hash_key, 63);
   const __m128i shifted = _mm_or_si128(_mm_slli_epi64(hash_key, 1), _mm_slli_si128(carries, 8));
   const __m128i overflow = _mm_shuffle_epi32(_mm_srai_epi32(hash_key, 31), 0xff);
-  return _mm_xor_si128(shifted, _mm_and_si128(overflow, _mm_set_epi64x(static_cast<long long>(0xc200000000000000U), 1)));
+  return _mm_xor_si128(shifted,
+                       _mm_and_si128(overflow, _mm_set_epi64x(static_cast<long long>(0xc200000000000000U), 1)));
 }
 
 // 1. The round keys. 2. H = E(K, 0) and its powers. 3. The sums of halves of the powers of a stride, where the body
@@ -67,9 +68,8 @@ template <class V>
       const __m128i of = load_block(end - 16 * (blocks - i));
       const std::size_t vector = i / V::lanes;
       const std::size_t lane = i % V::lanes;
-      _mm_storel_epi64(
-          reinterpret_cast<__m128i*>(context.hash + (vector / 2 * V::lanes + lane) * 16 + vector % 2 * 8),
-          _mm_xor_si128(of, _mm_shuffle_epi32(of, 0x4e)));
+      _mm_storel_epi64(reinterpret_cast<__m128i*>(context.hash + (vector / 2 * V::lanes + lane) * 16 + vector % 2 * 8),
+                       _mm_xor_si128(of, _mm_shuffle_epi32(of, 0x4e)));
     }
   }
   _mm256_zeroall();

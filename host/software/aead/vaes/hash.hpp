@@ -55,8 +55,7 @@ template <class V>
   auto middle = product.middle;
   if constexpr (V::karatsuba) middle = V::sum(middle, V::sum(product.low, product.high));
   middle = V::sum(middle, V::sum(V::halves_swapped(product.low), V::template multiply<0x10>(product.low, poly)));
-  const auto high =
-      V::sum(product.high, V::sum(V::halves_swapped(middle), V::template multiply<0x10>(middle, poly)));
+  const auto high = V::sum(product.high, V::sum(V::halves_swapped(middle), V::template multiply<0x10>(middle, poly)));
   return V::fold(high);
 }
 

@@ -18,8 +18,7 @@ struct alignas(64) KeyContext {
   std::uint8_t unused[12];
 
   [[nodiscard]] [[gnu::always_inline]] const std::uint8_t* first_round_key() const noexcept {
-    return reinterpret_cast<const std::uint8_t*>(this) + offsetof(KeyContext, round_keys) +
-           16 * (most_rounds - rounds);
+    return reinterpret_cast<const std::uint8_t*>(this) + offsetof(KeyContext, round_keys) + 16 * (most_rounds - rounds);
   }
   // H^power, and behind it the next lower ones. A vector at a low power reads on into the round keys: those lanes are
   // multiplied by zero.

@@ -58,7 +58,9 @@ class VaesProvider final : public AeadProvider {
 
 }  // namespace
 
-std::unique_ptr<AeadProvider> make_provider_of(const Body& body) { return std::make_unique<VaesProvider>(body); }
+std::unique_ptr<AeadProvider> make_provider_of(const Body& body) {
+  return std::make_unique<VaesProvider>(body);
+}
 
 }  // namespace vaes
 

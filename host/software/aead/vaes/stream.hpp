@@ -19,8 +19,8 @@ template <class V, bool Sealing>
   }
 }
 
-// One vector of text, or its first `size` bytes, which are at least one. Returns the cipher text for GHASH, zeros behind
-// its end. In place, open must read before it writes.
+// One vector of text, or its first `size` bytes, which are at least one. Returns the cipher text for GHASH, zeros
+// behind its end. In place, open must read before it writes.
 template <class V, bool Sealing>
 [[gnu::always_inline]] inline typename V::Type cipher(const std::uint8_t* in, std::uint8_t* out, std::size_t size,
                                                       typename V::Type key_stream) noexcept {
@@ -96,8 +96,7 @@ template <class V, bool Sealing>
   typename V::Type stream[V::stride] = {};
   const auto turn = [&]() __attribute__((always_inline)) {
 #pragma GCC unroll 16
-    for (std::size_t i = 0; i < V::stride; ++i)
-      V::store(out + i * width, V::sum(V::load(in + i * width), stream[i]));
+    for (std::size_t i = 0; i < V::stride; ++i) V::store(out + i * width, V::sum(V::load(in + i * width), stream[i]));
     in += stride;
     out += stride;
     left -= stride;

@@ -24,7 +24,7 @@ TEST_CASE("A wrong devarg is named with what is allowed, and leaves no device") 
       {"queues=two", "queues=two; allowed: 1 to 64"},
       {"max_sas=0", "max_sas=0; allowed: 1 to 1048576"},
       {"max_sas=99999999", "max_sas=99999999; allowed: 1 to 1048576"},
-      {"provider=quick", "provider=quick; allowed: automatic, ipsec_mb, openssl"},
+      {"provider=quick", "provider=quick; allowed: automatic, vaes, ipsec_mb, openssl"},
       {"key_reuse=yes", "key_reuse=yes; allowed: refuse, allow"},
       {"test_iv=2", "test_iv=2; allowed: 0, 1"},
       {"reserved_spi=1", "reserved_spi=1; allowed: refuse, allow"},

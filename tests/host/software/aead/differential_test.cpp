@@ -18,7 +18,9 @@ class Spoiling final : public software::AeadProvider {
   [[nodiscard]] std::string_view name() const noexcept override { return "spoiling"; }
   [[nodiscard]] std::size_t context_size() const noexcept override { return inner_->context_size(); }
   [[nodiscard]] std::size_t context_alignment() const noexcept override { return inner_->context_alignment(); }
-  Result<void> expand(std::span<const std::uint8_t> key, void* context) override { return inner_->expand(key, context); }
+  Result<void> expand(std::span<const std::uint8_t> key, void* context) override {
+    return inner_->expand(key, context);
+  }
   void destroy(void* context) noexcept override { inner_->destroy(context); }
   void seal(std::span<software::AeadOp> ops) noexcept override {
     inner_->seal(ops);
@@ -39,7 +41,8 @@ TEST_CASE("Random bursts of mixed keys, sizes, places and faults give the same a
   const std::size_t bursts = vaes_emulated() ? 60 : long_form() ? 20000 : 400;
   for (std::size_t i = 0; i < bursts; ++i) {
     if (i % 100 == 99) rig.rekey(seed + i);
-    if (const std::string different = rig.check(source.next()); !different.empty()) FAIL("burst " << i << ": " << different);
+    if (const std::string different = rig.check(source.next()); !different.empty())
+      FAIL("burst " << i << ": " << different);
   }
 }
 

@@ -13,14 +13,54 @@ TEST_CASE("A forced provider is the one that comes") {
   const auto fast = software::make_provider(software::ProviderChoice::ipsec_mb);
   const auto automatic = software::make_provider(software::ProviderChoice::automatic);
   REQUIRE(automatic.ok());
-  // Where this CPU can run it, automatic is the fast one; where not, forcing it is an error that says why.
-  if (fast.ok()) {
+  // Where this CPU can run it, it is the fast one; where not, forcing it is an error that says why.
+  if (fast.ok())
     CHECK((*fast)->name().find("ipsec-mb 1.") == 0);
-    CHECK((*automatic)->name() == (*fast)->name());
-  } else {
+  else
     CHECK(fast.error().message == "ipsec-mb: this CPU lacks AES-NI or PCLMULQDQ");
+  const auto ours = software::make_provider(software::ProviderChoice::vaes);
+  if (ours.ok())
+    CHECK((*ours)->name() == (software::cpu_features().avx_512 ? "vaes (vaes 512)" : "vaes (vaes 256)"));
+  else
+    CHECK(ours.error().message == "vaes: this CPU lacks VAES, VPCLMULQDQ or AVX2");
+}
+
+TEST_CASE("Automatic takes VAES where there is no AVX-512, then IPsec-MB, then OpenSSL") {
+  using software::ProviderChoice;
+  CHECK(software::automatic_choice({}) == ProviderChoice::ipsec_mb);
+  CHECK(software::automatic_choice({.aesni_avx = true}) == ProviderChoice::ipsec_mb);
+  CHECK(software::automatic_choice({.aesni_avx = true, .vaes_256 = true}) == ProviderChoice::vaes);
+  CHECK(software::automatic_choice({.aesni_avx = true, .vaes_256 = true, .avx_512 = true}) == ProviderChoice::ipsec_mb);
+  CHECK(software::automatic_choice({.aesni_avx = true, .avx_512 = true}) == ProviderChoice::ipsec_mb);
+  // On this CPU.
+  const auto automatic = software::make_provider(ProviderChoice::automatic);
+  const auto first = software::make_provider(software::automatic_choice(software::cpu_features()));
+  REQUIRE(automatic.ok());
+  if (first.ok())
+    CHECK((*automatic)->name() == (*first)->name());
+  else
     CHECK((*automatic)->name().find("openssl 3.") == 0);
-  }
+}
+
+TEST_CASE("A body is refused by what the CPU lacks, and the widest comes first") {
+  using software::VaesLevel;
+  const auto says = [](VaesLevel level, const software::CpuFeatures& cpu) {
+    const auto made = software::make_vaes_provider(level, cpu);
+    return made.ok() ? std::string((*made)->name()) : made.error().message;
+  };
+  const software::CpuFeatures none;
+  const software::CpuFeatures narrow{.aesni_avx = true};
+  const software::CpuFeatures vaes{.aesni_avx = true, .vaes_256 = true};
+  const software::CpuFeatures all{.aesni_avx = true, .vaes_256 = true, .avx_512 = true};
+  CHECK(says(VaesLevel::aesni_128, none) == "vaes: this CPU lacks AES-NI, PCLMULQDQ or AVX");
+  CHECK(says(VaesLevel::aesni_128, narrow) == "vaes (aesni 128)");
+  CHECK(says(VaesLevel::best, narrow) == "vaes: this CPU lacks VAES, VPCLMULQDQ or AVX2");
+  CHECK(says(VaesLevel::best, vaes) == "vaes (vaes 256)");
+  CHECK(says(VaesLevel::vaes_512, vaes) == "vaes: this CPU lacks VAES, VPCLMULQDQ or AVX-512 (F, BW, VL)");
+  CHECK(says(VaesLevel::best, all) == "vaes (vaes 512)");
+  CHECK(says(VaesLevel::vaes_256, all) == "vaes (vaes 256)");
+  // AVX-512 alone is not enough.
+  CHECK(says(VaesLevel::vaes_512, {.aesni_avx = true, .avx_512 = true}).find("lacks VAES") != std::string::npos);
 }
 
 TEST_CASE("Only keys of 16, 24 and 32 bytes are expanded") {

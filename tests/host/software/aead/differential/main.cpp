@@ -18,7 +18,9 @@ namespace {
 
 volatile std::sig_atomic_t asked_to_stop = 0;
 
-void stop(int /*signal*/) { asked_to_stop = 1; }
+void stop(int /*signal*/) {
+  asked_to_stop = 1;
+}
 
 }  // namespace
 
