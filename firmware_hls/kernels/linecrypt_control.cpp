@@ -2,6 +2,7 @@
 // the window of abi/registers.hpp.
 #include "firmware_hls/control/control.hpp"
 #include "firmware_hls/kernels/mode.hpp"
+#include "linecrypt/abi/layout.hpp"
 
 using namespace linecrypt;
 using namespace linecrypt::firmware;

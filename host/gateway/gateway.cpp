@@ -28,6 +28,7 @@
 #include "host/gateway/neighbour_keeper.hpp"
 #include "host/gateway/notify.hpp"
 #include "host/gateway/runtime.hpp"
+#include "host/values/vector_registers.hpp"
 
 namespace linecrypt::gateway {
 
@@ -288,6 +289,7 @@ ExitCode Gateway::run() {
     int wait_ms = now < impl.busy_until ? busy_wait_ms : idle_wait_ms;
     if (impl.tables_changed || impl.moves()) wait_ms = busy_wait_ms;
     std::array<epoll_event, 8> events{};
+    clear_vector_registers();  // of keys that the start, an install or the registry had in hand
     const int ready = ::epoll_wait(impl.poll.get(), events.data(), static_cast<int>(events.size()), wait_ms);
     for (int i = 0; i < ready; ++i) {
       const int descriptor = events[static_cast<std::size_t>(i)].data.fd;

@@ -6,6 +6,7 @@
 
 #include "host/software/self_test.hpp"
 #include "host/software/software_engine.hpp"
+#include "host/values/vector_registers.hpp"
 
 namespace linecrypt::software {
 namespace {
@@ -73,11 +74,13 @@ void SoftwareEngine::close_all() {
 
 Result<void> SoftwareEngine::install(SaId id, const Sa& sa, Lease lease, std::uint64_t window_top) {
   if (!store_) return Error{"engine software: closed"};
+  const ClearsVectorRegisters of_keys;
   return store_->install(id, sa, lease, window_top);
 }
 
 Result<void> SoftwareEngine::update(SaId id, const SaUpdate& update) {
   if (!store_) return Error{"engine software: closed"};
+  const ClearsVectorRegisters of_keys;
   return store_->update(id, update);
 }
 
@@ -100,6 +103,7 @@ Result<SaState> SoftwareEngine::read(SaId id) const {
 std::uint32_t SoftwareEngine::submit(QueueId queue, std::span<Job* const> jobs) {
   const auto index = static_cast<std::size_t>(queue);
   if (index >= queues_.size()) return 0;  // closed, or no such queue
+  const ClearsVectorRegisters of_keys;    // a worker that rests or sends holds none
   Burst& burst = *queues_[index];
   for (std::size_t done = 0; done < jobs.size(); done += burst_largest)
     burst.run(jobs.subspan(done, std::min<std::size_t>(burst_largest, jobs.size() - done)));

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <thread>
 
+#include "host/values/vector_registers.hpp"
 #include "linecrypt/secret.hpp"
 
 namespace linecrypt::card {
@@ -167,7 +168,7 @@ void CommandRing::service() {
 }
 
 // 1. The new entries, in at most two pieces. Only these: entries that the card has not taken yet are ours no more.
-// 2. Keys leave the host's copy.
+// 2. Keys leave the host's copy, and what moved it: any thread may come by here, transfer threads among them.
 // 3. One doorbell.
 Result<void> CommandRing::flush_locked() {
   if (tail_ == flushed_) return {};
@@ -181,6 +182,7 @@ Result<void> CommandRing::flush_locked() {
     const bool sent = commands_->to_card(offset, bytes);
     // 2.
     cleanse(commands_->host() + offset, bytes);
+    clear_vector_registers();
     if (!sent) return lose("a transfer of commands to the card failed");
     at += count;
   }

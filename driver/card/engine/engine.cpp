@@ -7,6 +7,7 @@
 
 #include "driver/card/records/capabilities.hpp"
 #include "host/values/clock.hpp"
+#include "host/values/vector_registers.hpp"
 
 namespace linecrypt::card {
 namespace {
@@ -267,6 +268,7 @@ Result<void> LookAsideEngine::live(const char* what) const {
 }
 
 Result<void> LookAsideEngine::install(SaId id, const Sa& sa, Lease lease, std::uint64_t window_top) {
+  const ClearsVectorRegisters of_keys;
   if (auto good = live("install"); !good) return good;
   if (id.index >= running_->host_slots)
     return Error{fmt::format("SA index {}, allowed: 0 to {}", id.index, running_->host_slots - 1)};
@@ -274,6 +276,7 @@ Result<void> LookAsideEngine::install(SaId id, const Sa& sa, Lease lease, std::u
 }
 
 Result<void> LookAsideEngine::update(SaId id, const SaUpdate& update) {
+  const ClearsVectorRegisters of_keys;  // some updates install the SA at another place
   if (auto good = live("update"); !good) return good;
   return running_->table->update(id, update);
 }

@@ -90,7 +90,7 @@ SaTable::SaTable(const Capabilities& capabilities, const EngineSetup& setup, std
       view_(setup.slots, own, *plans_),
       arena_(sizeof(Sa), alignof(Sa), 64),
       installed_(plans_->size()),
-      generation_(first_generation) {
+      generations_(first_generation) {
   for (auto& free : free_)
     for (std::uint32_t i = 0; i < sa_count; ++i) free.push_back(i);
   for (std::uint32_t i = 0; i < view_.size(); ++i) {
@@ -134,8 +134,11 @@ Result<void> SaTable::find(SaId id) const {
 Result<CardPlace> SaTable::take_place(abi::Block block) {
   auto& free = free_[static_cast<std::size_t>(block)];
   if (free.empty()) return Error{"the card's tables are full; remove an SA first"};
-  if (++generation_ == 0) ++generation_;
-  const CardPlace place{free.front(), generation_};
+  const auto generation = generations_.next();
+  if (!generation)
+    return Error{fmt::format("the card's session has had {} SAs, as many as it can tell apart; reset the card",
+                             Generations::most)};
+  const CardPlace place{free.front(), *generation};
   free.pop_front();
   return place;
 }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "driver/card/engine/command_ring.hpp"
+#include "driver/card/engine/generations.hpp"
 #include "driver/card/engine/lane.hpp"
 #include "driver/card/engine/sa_view.hpp"
 #include "driver/card/records/commands.hpp"
@@ -85,7 +86,7 @@ class SaTable {
   KeyArena arena_;
   std::vector<Installed> installed_;
   std::array<std::deque<std::uint32_t>, abi::blocks> free_;  // places; the one freed longest ago is taken first
-  std::uint32_t generation_ = 0;
+  Generations generations_;
   std::uint64_t installs_ = 0;
 };
 

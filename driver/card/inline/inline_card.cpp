@@ -132,6 +132,12 @@ Result<void> InlineCard::install(SaId id, const Sa& sa, Lease numbers) {
                              id.generation, facts_.sa_count - 1)};
   if (installed_.contains(id.index))
     return Error{fmt::format("in-line card: SA {} is installed already; remove it first", id.index)};
+  if (const auto last = last_generation_.find(id.index);
+      last != last_generation_.end() && id.generation <= last->second)
+    return Error{fmt::format(
+        "in-line card: SA {}.{}, allowed: a generation above {}, the last one that this index had since the card was "
+        "opened",
+        id.index, id.generation, last->second)};
   if (numbers.begin == 0 || numbers.end <= numbers.begin)
     return Error{fmt::format(
         "in-line card: SA {}: numbers {} to {}, allowed: a lease (egress) or numbers below an accept ceiling (ingress)",
@@ -147,7 +153,8 @@ Result<void> InlineCard::install(SaId id, const Sa& sa, Lease numbers) {
       return Error{
           fmt::format("in-line card: SA {}: another one has its SPI, or SCI and AN; remove that first", id.index)};
   }
-  // 2.
+  // 2. Spent whatever comes of it: some of its words may be on the card.
+  last_generation_[id.index] = id.generation;
   const CommandList list = std::visit(
       [&](const auto& one) {
         return install_commands(id, one, ingress ? Lease{} : numbers, ingress ? numbers.begin - 1 : 0,

@@ -46,7 +46,8 @@ class InlineCard {
 
   // Egress: `numbers` is the lease. Ingress: numbers below `numbers.begin` count as seen, and none from `numbers.end`
   // on is accepted. The card finds an ingress SA by its SPI, or SCI and AN, itself. An index names one SA of the
-  // card's.
+  // card's, and the generations of an index rise while the card is open: replay window words of an SA that was removed
+  // stay, and are told apart by them.
   Result<void> install(SaId id, const Sa& sa, Lease numbers);
   // More of them: the next lease, or a higher end.
   Result<void> grant(SaId id, Lease numbers);
@@ -106,7 +107,8 @@ class InlineCard {
   std::uint32_t policy_generation_ = 0;
   HashPlacement spis_;
   HashPlacement scis_;
-  std::map<std::uint32_t, Installed> installed_;  // by index
+  std::map<std::uint32_t, Installed> installed_;            // by index
+  std::map<std::uint32_t, std::uint32_t> last_generation_;  // of each index that has had an SA
 };
 
 }  // namespace linecrypt::card

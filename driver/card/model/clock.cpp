@@ -1,5 +1,6 @@
 // The virtual clock, the thread that drives it, and the faults that strike at its cycles.
 #include <poll.h>
+#include <pthread.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,12 +10,16 @@
 
 #include "driver/card/model/card.hpp"
 #include "driver/card/model/memory.hpp"
+#include "host/values/vector_registers.hpp"
 #include "linecrypt/abi/registers.hpp"
 
 namespace linecrypt::card_model {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+// Whoever looks at a core file must know this thread: it is the fabric.
+constexpr const char* clock_thread_name = "lc-fabric";
 
 // Cycles clocked at one go are chosen so that a request waits about this long for the lock.
 constexpr auto piece_shortest = std::chrono::microseconds(30);
@@ -85,7 +90,8 @@ void Card::wake() {
   (void)!write(wake_event_, &one, sizeof one);
 }
 
-// Until woken, a frame comes, or the time is over (-1: never).
+// Until woken, a frame comes, or the time is over (-1: never). Keys of packets that the fabric had in hand do not stay
+// in this thread's registers meanwhile.
 void Card::sleep(Guard& guard, int milliseconds) {
   std::array<pollfd, 1 + ports_most> waits{};
   nfds_t count = 0;
@@ -94,6 +100,7 @@ void Card::sleep(Guard& guard, int milliseconds) {
     for (const int descriptor : ports_.descriptors()) waits.at(count++) = pollfd{descriptor, POLLIN, 0};
   asleep_ = true;
   guard.unlock();
+  clear_vector_registers();
   poll(waits.data(), count, milliseconds);
   guard.lock();
   asleep_ = false;
@@ -102,6 +109,7 @@ void Card::sleep(Guard& guard, int milliseconds) {
 }
 
 void Card::clock() {
+  pthread_setname_np(pthread_self(), clock_thread_name);
   keep_stack_out_of_cores();
   Guard guard(mutex_);
   std::uint64_t piece = piece_cycles_least;

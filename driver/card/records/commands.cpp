@@ -5,6 +5,7 @@
 
 #include "driver/card/records/key_expansion.hpp"
 #include "host/values/packet_number.hpp"
+#include "linecrypt/abi/layout.hpp"
 #include "linecrypt/wire/endian.hpp"
 #include "linecrypt/wire/ipv6.hpp"
 #include "linecrypt/wire/sectag.hpp"

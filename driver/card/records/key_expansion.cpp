@@ -119,7 +119,7 @@ Element multiply(const Element& x, const Element& y) noexcept {
 
 // 1. Round keys.
 // 2. H, and each power the one before times H, of which the table holds some.
-void expand_key(std::span<const std::uint8_t> key, abi::KeyEntry& entry) noexcept {
+void expand_key_by_hand(std::span<const std::uint8_t> key, abi::KeyEntry& entry) noexcept {
   // 1.
   expand_rounds(key, entry);
   // 2.
@@ -135,6 +135,22 @@ void expand_key(std::span<const std::uint8_t> key, abi::KeyEntry& entry) noexcep
   cleanse(zeros.data(), zeros.size());
   cleanse(&h, sizeof h);
   cleanse(&power, sizeof power);
+}
+
+namespace {
+
+// What the compiler put aside on the stack has no name that could be cleansed. Deeper than either expansion goes.
+[[gnu::noinline]] void cleanse_stack_below() noexcept {
+  std::uint8_t below[2048];
+  cleanse(below, sizeof below);
+}
+
+}  // namespace
+
+void expand_key(std::span<const std::uint8_t> key, abi::KeyEntry& entry) noexcept {
+  static const bool by_cpu = cpu_expands_keys();
+  by_cpu ? expand_key_by_cpu(key, entry) : expand_key_by_hand(key, entry);
+  cleanse_stack_below();
 }
 
 }  // namespace linecrypt::card

@@ -3,6 +3,7 @@
 #include "firmware_hls/control/control.hpp"
 #include "firmware_hls/kernels/inline/chains.hpp"
 #include "firmware_hls/ports/port_control.hpp"
+#include "linecrypt/abi/layout.hpp"
 
 using namespace linecrypt;
 using namespace linecrypt::firmware;

@@ -8,7 +8,7 @@
 
 #include "firmware_hls/esp/block.hpp"
 #include "firmware_hls/macsec/block.hpp"
-#include "linecrypt/abi/sa_record.hpp"
+#include "linecrypt/abi/layout.hpp"
 #include "tests/firmware_hls/cpp14/vectors.hpp"
 
 namespace vectors {

@@ -116,6 +116,30 @@ TEST_CASE("Frames reordered as deep as the bitmap, with copies, are accepted as 
   CHECK(in.bench.read(id, in_block).next_number == oracle.top());
 }
 
+TEST_CASE("Window words that a removed SA has left do not count for the next one in its MACsec slot") {
+  const MacsecShape shape;
+  MacsecSa sa = make_macsec(shape, Direction::ingress);
+  constexpr std::uint64_t count = 4096;
+  sa.secy.replay_window = sa.secy.duplicate_bitmap = count;
+  Bench<firmware::MacsecValidate<bench_slots>> bench(abi::Operation::macsec_validate);
+  auto frames = numbered(shape, 1, count);
+  const auto send = [&](SaId id) {
+    for (const Bytes& frame : frames) bench.packet({id, frame, 14});
+    std::map<Verdict, std::size_t> seen;
+    for (const Outcome& one : bench.run()) ++seen[one.verdict];
+    return seen;
+  };
+  const std::map<Verdict, std::size_t> all{{Verdict::ok, count}};
+  bench.commands(card::install_commands(SaId{5, 0xffffffffU}, sa, {}, 0));
+  REQUIRE(send({5, 0xffffffffU}) == all);
+  bench.command(card::remove_command({5, 0xffffffffU}, in_block));
+  bench.commands(card::install_commands(SaId{5, 1}, sa, {}, 0));
+  std::reverse(frames.begin(), frames.end());  // inside the window all but the first
+  CHECK(send({5, 1}) == all);
+  CHECK(send({5, 1}).count(Verdict::ok) == 0);
+  REQUIRE_FALSE(bench.refused());
+}
+
 TEST_CASE("Of two copies in flight one is accepted under strict order too") {
   const std::size_t apart = GENERATE(0U, 1U, 2U, 3U, 5U, 30U);
   MacsecInPair in;

@@ -33,6 +33,16 @@ class Cycle(unittest.TestCase):
             self.assertTrue(row["line_rate"])
             self.assertTrue(any(fifo["deepest"] for fifo in row["fifos"]))
 
+    def test_json_has_the_installs_of_each_kernel_beside_the_rows(self):
+        done = run("--size", "64", "--sas", "1", "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        document = json.loads(done.stdout)
+        self.assertEqual([row["kernel"] for row in document["installs"]], ["esp_encapsulate", "esp_decapsulate", "macsec_protect", "macsec_validate"])
+        for row in document["installs"]:
+            self.assertGreaterEqual(row["alone"]["installs_per_second"], 200000)
+            self.assertGreaterEqual(row["with_packets"]["installs_per_second"], 200000)
+            self.assertGreater(row["with_packets"]["cycles_per_install"], row["alone"]["cycles_per_install"])
+
     def test_what_is_not_there_is_refused_by_name(self):
         for arguments, named in ((["--size", "63"], "63"), (["--sas", "5000"], "5000"), (["--kernel", "rot13"], "rot13"), (["--cards"], "--cards")):
             done = run(*arguments)

@@ -1,15 +1,26 @@
 #!/usr/bin/python3
-"""Searches core dumps of working gateways, and everything they wrote and answered, for their keys.
+"""Searches core dumps of working gateways, and everything they wrote and answered, for their keys (key_search.py says which
+and in which forms).
 
-    tools/lab-shell /usr/bin/python3 tests/tools/secrets/core_test.py --programs build/dev/tools --shim .../libdumpable_shim.so
-    build/dev/emulated_card/run tools/lab-shell ... --offload auto --bitstream build/dev/bitstreams/linecrypt-emulated-both.xclbin
+    tools/lab-shell /usr/bin/python3 tests/tools/secrets/core_test.py --programs build/dev/tools --shim .../libdumpable_shim.so \
+        --find-bytes .../find_bytes
+    build/dev/emulated_card/run tools/lab-shell ... --offload card --bitstream build/dev/bitstreams/linecrypt-emulated-both.xclbin
 
-Looked for: keys and salts (with the 12-byte salts whole, the 4-byte ones together with the end of their key), the AES round keys made
-from them, the GHASH key H and its powers; raw in each order of bytes that code here or on the card has, in hex, and in base64.
+Cores of gateway A: under load gdb's gcore, as root, and the kernel's own behind SIGABRT, with what linecryptd does against it
+(limit 0, not dumpable) taken back by a shim: only marked pages stay out. With a card one more at rest. Without the shim SIGABRT
+must leave no core at all.
 
-Two cores of gateway A under load: gdb's gcore, as root, and the kernel's own behind SIGABRT, with what linecryptd does against it
-(limit 0, not dumpable) taken back by a shim: only marked pages stay out. Gateway B has one round key planted in ordinary memory: its
-core must show that one and no other. Without the shim SIGABRT must leave no core at all.
+Memory of a core holds nothing. A core holds the registers of every thread as well (cores.py), and these hold nothing either,
+with one exception each, for what enciphers at that very moment; no process can help that, and it is why linecryptd leaves no
+core by itself:
+
+- with the emulated card, the thread `lc-fabric`, while it does not wait in poll(): it stands in for the fabric, and on a real
+  card there is no such thread. While it waits in poll() it holds nothing, as the core at rest shows;
+- without a card, a worker (`lc-worker`) that is in no system call. One that sleeps, sends or waits for frames holds nothing.
+With --offload card or auto no thread of the host has an exception: the workers, the control thread, the transfer threads.
+
+Gateway B has one round key planted in ordinary memory, and another in a vector register of a thread of its own (`lc-plant`)
+and nowhere else: its core must show these two and nothing more, or the search sees nothing.
 
 With a card its fabric and memory are in the gateway's process too: that is the emulation's, and stays out by the same mark.
 """
@@ -18,152 +29,16 @@ import base64
 import os
 import re
 import signal
-import struct
-import subprocess
 import sys
 import time
+
+import cores
+import key_search
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 sys.path.insert(0, os.path.join(ROOT, "tools", "demo"))
 import gateways  # noqa: E402
 from lab import Lab, LabError, wait_until  # noqa: E402
-
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes  # noqa: E402
-
-
-def sbox():
-    """The AES S-box, computed (FIPS 197 5.1.1)."""
-    table, p, q = [0x63] + [0] * 255, 1, 1
-    while True:
-        p = p ^ (p << 1) & 0xFF ^ (0x1B if p & 0x80 else 0)
-        q ^= q << 1
-        q ^= q << 2
-        q ^= q << 4
-        q &= 0xFF
-        q ^= 0x09 if q & 0x80 else 0
-        rotated = [q << n & 0xFF | q >> (8 - n) for n in range(5)]
-        table[p] = rotated[0] ^ rotated[1] ^ rotated[2] ^ rotated[3] ^ rotated[4] ^ 0x63
-        if p == 1:
-            return table
-
-
-SBOX = sbox()
-
-
-def round_keys(key):
-    """The expanded key as 16-byte round keys (FIPS 197 5.2)."""
-    words = [key[i:i + 4] for i in range(0, len(key), 4)]
-    per_key, constant = len(words), 1
-    for index in range(per_key, 4 * (per_key + 7)):
-        word = words[-1]
-        if index % per_key == 0:
-            word = bytes(SBOX[b] for b in word[1:] + word[:1])
-            word = bytes([word[0] ^ constant]) + word[1:]
-            constant = (constant << 1) ^ (0x11B if constant & 0x80 else 0)
-        elif per_key > 6 and index % per_key == 4:
-            word = bytes(SBOX[b] for b in word)
-        words.append(bytes(a ^ b for a, b in zip(words[index - per_key], word)))
-    return [b"".join(words[i:i + 4]) for i in range(0, len(words), 4)]
-
-
-def times(x, y):
-    """The product in GHASH's field (SP 800-38D 6.3), of blocks as integers, first byte on top."""
-    z = 0
-    for bit in range(127, -1, -1):
-        if x >> bit & 1:
-            z ^= y
-        y = y >> 1 ^ (0xE1 << 120 if y & 1 else 0)
-    return z
-
-
-def powers(h, most):
-    """H, H^2, ... as bytes."""
-    base = value = int.from_bytes(h, "big")
-    found = [h]
-    for _ in range(most - 1):
-        value = times(value, base)
-        found.append(value.to_bytes(16, "big"))
-    return found
-
-
-def needles(keys):
-    """name -> bytes to look for."""
-    found = {}
-    for label, text in (("esp a", keys.esp["a"]), ("esp b", keys.esp["b"]), ("sak", keys.sak)):
-        whole = bytes.fromhex(text)
-        key = whole[:32]
-        found[f"{label} key, first half"], found[f"{label} key, second half"] = key[:16], key[16:]
-        if len(whole) > 32:
-            found[f"{label} salt with the key's end"] = whole[-12:]
-        for number, one in enumerate(round_keys(key)[2:], 2):
-            found[f"{label} round key {number}"] = one
-        h = Cipher(algorithms.AES(key), modes.ECB()).encryptor().update(bytes(16))
-        for exponent, one in enumerate(powers(h, 32), 1):
-            found[f"{label} H^{exponent}"] = one
-    found["macsec salt"] = bytes.fromhex(keys.macsec_salt)
-    return found
-
-
-def orders(secret):
-    """The orders of bytes in which code holds a block: as it is, turned around, and by words of 8 or 4 bytes."""
-    yield secret
-    yield secret[::-1]
-    if len(secret) == 16:
-        for size in (8, 4):
-            words = [secret[i:i + size] for i in range(0, 16, size)]
-            yield b"".join(word[::-1] for word in words)
-            yield b"".join(words[::-1])
-
-
-def forms(secret):
-    """(form, bytes): raw in each order, hex, and base64 at any of its three alignments."""
-    for order in dict.fromkeys(orders(secret)):
-        yield "raw", order
-    for digits in (secret.hex(), secret[::-1].hex()):
-        yield "hex", digits.encode()
-        yield "hex", digits.upper().encode()
-    for shift in range(3):
-        coded = base64.b64encode(b"\0" * shift + secret)
-        start, end = (0, 2, 3)[shift], len(coded) - (4 if (shift + len(secret)) % 3 else 0)
-        yield "base64", coded[start:end]
-
-
-class Search:
-    """Looks for every form of every secret; find_bytes.cpp does the looking."""
-
-    def __init__(self, program, wanted):
-        self.program = program
-        self.secrets = len(wanted)
-        lines = [f"{name} ({form})\t{whole.hex()}" for name, secret in wanted.items() for form, whole in forms(secret)]
-        self.forms = len(lines)
-        self.strings = "\n".join(lines) + "\n"
-
-    def files(self, *paths):
-        """What stands in the files: (path, name and form, where)."""
-        done = subprocess.run([self.program, *paths], input=self.strings, capture_output=True, text=True, timeout=300)
-        if done.returncode != 0:
-            raise LabError(f"find_bytes: {done.stderr}")
-        hits = [line.split("\t") for line in done.stdout.splitlines()]
-        return [(path, name, int(offset)) for path, name, offset in hits]
-
-    def cores(self, *paths):
-        """What stands in memory of the cores, and what in registers: sets of texts. A thread that is in the middle of enciphering, in
-        software or for the emulated fabric, has what it enciphers with in its registers, and a core holds those. No process can help that,
-        and it is why linecryptd leaves no core by itself."""
-        memory, registers = set(), set()
-        notes = {path: notes_of(path) for path in paths}
-        for path, name, offset in self.files(*paths):
-            in_notes = any(begin <= offset < end for begin, end in notes[path])
-            (registers if in_notes else memory).add(f"{name} in {os.path.basename(path)}")
-        return memory, registers
-
-    def text(self, lab, data):
-        """The same for bytes."""
-        path = lab.path("cores", "searched")
-        with open(path, "wb") as file:
-            file.write(data)
-        return [hit for _, hit, _ in self.files(path)]
-
 
 SENDER = """
 import socket, sys, time
@@ -177,7 +52,12 @@ while True:
     time.sleep(0.004)
 """
 
+# In ordinary memory, and in a register of a thread that has nothing to do with the gateway.
 PLANTED = "esp b round key 9"
+PLANTED_REGISTER = "sak round key 7"
+PLANT_THREAD = "lc-plant"
+
+FABRIC, WORKER = "lc-fabric", "lc-worker"
 
 
 def read(path):
@@ -185,39 +65,82 @@ def read(path):
         return file.read()
 
 
-def notes_of(path):
-    """Where an ELF64 core keeps its notes (registers among them): [(begin, end)]."""
-    with open(path, "rb") as file:
-        header = file.read(64)
-        if header[:6] != b"\x7fELF\x02\x01":
-            raise LabError(f"{path}: no little-endian ELF64 file")
-        at, = struct.unpack_from("<Q", header, 32)
-        size, count = struct.unpack_from("<HH", header, 54)
-        if count == 0xFFFF:
-            raise LabError(f"{path}: more segments than this test reads")
-        file.seek(at)
-        found = []
-        for _ in range(count):
-            entry = file.read(size)
-            if struct.unpack_from("<I", entry)[0] == 4:  # PT_NOTE
-                offset, length = struct.unpack_from("<Q", entry, 8)[0], struct.unpack_from("<Q", entry, 32)[0]
-                found.append((offset, offset + length))
-    if not found:
-        raise LabError(f"{path}: a core without notes")
-    return found
+def excepted(thread, offload):
+    """Why a thread may hold key material in its registers, or None: the docstring above."""
+    if offload == "software":
+        return "a worker at work" if thread.name == WORKER and thread.syscall is None else None
+    return "the emulated fabric at work" if thread.name == FABRIC and thread.syscall not in cores.POLLS else None
 
 
-def gcore(lab, gateway):
+class Findings:
+    """What a search of cores found: `bad` (texts), and what was excepted, with its reason."""
+
+    def __init__(self, search, wanted, offload):
+        self.search, self.halves, self.offload = search, key_search.halves(wanted), offload
+        self.bad, self.excepted, self.where = set(), {}, []
+
+    def look(self, core):
+        for _, name, offset in self.search.files(core.path):
+            in_notes, thread = core.owner(offset)
+            if not in_notes:
+                self.bad.add(f"{name} in memory of {core.name}")
+                self.where.append(f"{name} in memory of {core.name}: at {core.address(offset)}")
+            elif thread is None:
+                self.bad.add(f"{name} in a note of {core.name} that holds no registers")
+            else:
+                self._register(core, name, thread)
+        for name, thread in core.halves(self.halves):
+            self._register(core, name, thread)
+
+    def _register(self, core, name, thread):
+        reason = excepted(thread, self.offload)
+        if reason is None:
+            self.bad.add(f"{name} in registers of {thread} in {core.name}")
+        else:
+            self.excepted.setdefault(f"{core.name}: {reason}: {thread}", set()).add(name)
+
+
+def gcore(lab, gateway, what):
     """gdb's core of a gateway; ends the test as skipped where none can be taken."""
     pid = gateway.program.process.pid
+    names = cores.names_of(pid)
     code, said = lab.run(None, "gcore", "-o", lab.path("cores", gateway.host), str(pid), check=False)
-    path = lab.path("cores", f"{gateway.host}.{pid}")
-    if code != 0 or not os.path.exists(path):
+    taken = lab.path("cores", f"{gateway.host}.{pid}")
+    path = lab.path("cores", f"{gateway.host}-{what}")
+    if code != 0 or not os.path.exists(taken):
         if "not found" in said or re.search("ptrace.*not permitted", said):
             print(f"skipped: no core can be taken here: {said[-300:]}")
             sys.exit(77)
         raise LabError(f"gcore: {said[-800:]}")
-    return path
+    os.rename(taken, path)
+    return cores.Core(path, names)
+
+
+def gcore_at_rest(lab, gateway):
+    """A core in which the fabric waits. The process is stopped before one looks: what was seen then is still so in the core."""
+    pid = gateway.program.process.pid
+    fabric = [tid for tid, name in cores.names_of(pid).items() if name == FABRIC]
+    if len(fabric) != 1:
+        raise LabError(f"{len(fabric)} threads are named {FABRIC}, not 1: nothing could be excepted by that name")
+
+    def stopped_at_rest():
+        if cores.syscall_of(pid, fabric[0]) not in cores.POLLS:
+            return False
+        os.kill(pid, signal.SIGSTOP)
+        wait_until(lambda: re.search(r"^State:\s+T", read(f"/proc/{pid}/status").decode(), re.M), 10, "a stopped gateway")
+        if cores.syscall_of(pid, fabric[0]) in cores.POLLS:
+            return True
+        os.kill(pid, signal.SIGCONT)
+        return False
+    wait_until(stopped_at_rest, 60, "a fabric at rest")
+    try:
+        core = gcore(lab, gateway, "at-rest")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    thread = next(one for one in core.threads if one.tid == fabric[0])
+    if thread.syscall not in cores.POLLS:
+        raise LabError(f"{core.name}: {thread}: it was at rest when the process was stopped")
+    return core
 
 
 def kernel_core_name():
@@ -227,24 +150,29 @@ def kernel_core_name():
 
 
 def start(lab, gateway, folder, shim, plant=None):
-    """With the shim, without a limit of cores, in a folder of its own."""
-    environment = [f"LD_PRELOAD={shim}"] + ([f"LINECRYPT_PLANT={plant}"] if plant else [])
+    """With the shim, without a limit of cores, in a folder of its own. `plant`: files for ordinary memory and for a register."""
+    environment = [f"LD_PRELOAD={shim}"] + ([f"LINECRYPT_PLANT={plant[0]}", f"LINECRYPT_PLANT_REGISTER={plant[1]}"] if plant else [])
     gateway.program = lab.start(gateway.host, f"{gateway.host}/linecryptd", "prlimit", "--core=unlimited", "env", "-C", folder, *environment,
                                 gateway.daemon, "--config", gateway.config)
 
 
 def end_by_abort(gateway, folder):
     """The kernel's core in `folder`, or none."""
+    names = cores.names_of(gateway.program.process.pid)
     gateway.program.process.send_signal(signal.SIGABRT)
     gateway.program.process.wait(60)
-    cores = [name for name in os.listdir(folder) if name.startswith("core")]
-    return os.path.join(folder, cores[0]) if cores else None
+    left = [name for name in os.listdir(folder) if name.startswith("core")]
+    return cores.Core(os.path.join(folder, left[0]), names) if left else None
 
 
-def require_gateway(path, gateway):
-    data = read(path)
+def require_gateway(core, gateway, offload):
+    data = read(core.path)
     if gateway.host.encode() not in data:
-        raise LabError(f"{path}, {len(data)} bytes, does not hold the name of {gateway.host}: not a dump of it")
+        raise LabError(f"{core.path}, {len(data)} bytes, does not hold the name of {gateway.host}: not a dump of it")
+    # The exceptions go by these names.
+    for name in (WORKER,) if offload == "software" else (WORKER, FABRIC):
+        if not any(thread.name == name for thread in core.threads):
+            raise LabError(f"{core.path}: no thread is named {name}: {', '.join(map(str, core.threads))}")
 
 
 def main():
@@ -262,15 +190,16 @@ def main():
         pair = {side: gateways.Gateway(lab, os.path.abspath(options.programs), side,
                                        gateways.configuration(lab, side, offload=options.offload, bitstream=options.bitstream))
                 for side in gateways.SITES}
-        wanted = needles(keys)
-        search = Search(os.path.abspath(options.find_bytes), wanted)
+        wanted = key_search.needles(keys)
+        search = key_search.Search(os.path.abspath(options.find_bytes), wanted)
         os.makedirs(lab.path("cores"))
         folders = {side: lab.path("cores", side) for side in pair}
         for folder in folders.values():
             os.makedirs(folder)
-        plant = lab.path("cores", "planted")
-        with open(plant, "wb") as file:
-            file.write(wanted[PLANTED][::-1] + b" in the heap")
+        plant = [lab.path("cores", "planted"), lab.path("cores", "planted-register")]
+        for path, what in zip(plant, (wanted[PLANTED][::-1] + b" in the heap", wanted[PLANTED_REGISTER])):
+            with open(path, "wb") as file:
+                file.write(what)
         outputs = []
         for side, gateway in pair.items():
             outputs.append(gateway.enroll())
@@ -286,6 +215,8 @@ def main():
         for command in questions:
             outputs.append(lab.run(gateway.host, gateway.ctl, *command, "--socket", gateway.socket))
             outputs.append(lab.run(gateway.host, gateway.ctl, *command, "--socket", gateway.socket, "--json"))
+        # SAs are installed and used, and the fabric has worked off the packets.
+        taken = [gcore_at_rest(lab, gateway)] if options.bitstream else []
         # After the questions: the emulated card's self-test waits its turn behind the packets.
         lab.start("site-a", "site-a-sender", "/usr/bin/python3", "-c", SENDER, "10.2.0.2")
         lab.start("site-b", "site-b-sender", "/usr/bin/python3", "-c", SENDER, "10.1.0.2")
@@ -296,15 +227,15 @@ def main():
             outputs.append(lab.run(gateway.host, gateway.ctl, "card", "reset", "--socket", gateway.socket))
             wait_until(lambda: gateway.query("card", "status")["use"]["sas_on_card"] == use["sas_on_card"], 60, "back on the card")
             time.sleep(0.3)  # work for the card
-        cores = [gcore(lab, gateway) for _ in range(3 if os.environ.get("LINECRYPT_LONG") else 1)]
-        planted = gcore(lab, pair["b"])
+        taken += [gcore(lab, gateway, f"{number}") for number in range(3 if os.environ.get("LINECRYPT_LONG") else 1)]
+        planted = gcore(lab, pair["b"], "planted")
         # The kernel's own.
         by_kernel = None
         if kernel_core_name():
             by_kernel = end_by_abort(gateway, folders["a"])
             if by_kernel is None:
                 raise LabError("SIGABRT left no core although nothing forbade it: the kernel's form shows nothing")
-            cores.append(by_kernel)
+            taken.append(by_kernel)
             outputs.append(gateway.program.log())
             # And as it is without the shim: none.
             gateway.program = lab.start(gateway.host, f"{gateway.host}/linecryptd-2", "env", "-C", lab.path("gw-a"), gateway.daemon, "--config",
@@ -312,40 +243,52 @@ def main():
             gateway.wait_ready(60)
             left = end_by_abort(gateway, lab.path("gw-a"))
             if left is not None:
-                raise LabError(f"linecryptd left a core: {left}")
+                raise LabError(f"linecryptd left a core: {left.path}")
         else:
             gateway.program.stop()
         pair["b"].program.stop()
         for one in pair.values():
             outputs.append(one.program.log())
 
+        scratch = lab.path("cores", "searched")
         for secret in (bytes.fromhex(keys.sak), base64.b64encode(bytes.fromhex(keys.esp["a"])), keys.esp["b"].upper().encode()):
-            if not search.text(lab, b"before " + secret + b" behind"):
+            if not search.text(scratch, b"before " + secret + b" behind"):
                 raise LabError("the search does not find a key that is there")
-        for path in cores:
-            require_gateway(path, gateway)
-        require_gateway(planted, pair["b"])
-        hits, registers = search.cores(*cores)
-        seen, more = search.cores(planted)
-        expected = f"{PLANTED} (raw) in {os.path.basename(planted)}"
-        if expected not in seen:
-            raise LabError("the planted round key is not found in gateway B's core: the search sees nothing")
-        hits, registers = sorted(hits | seen - {expected}), registers | more
-        hits += search.text(lab, "\n".join(outputs).encode())
+        found = Findings(search, wanted, options.offload)
+        for core in taken:
+            require_gateway(core, gateway, options.offload)
+            found.look(core)
+        require_gateway(planted, pair["b"], options.offload)
+        found_planted = Findings(search, wanted, options.offload)
+        found_planted.look(planted)
+        expected = {f"{PLANTED} (raw) in memory of {planted.name}"}
+        for thread in planted.threads:
+            if thread.name == PLANT_THREAD:
+                expected |= {f"{what}{PLANTED_REGISTER}{form} in registers of {thread} in {planted.name}"
+                             for what, form in (("", " (raw)"), ("half of ", ""))}
+        if len(expected) != 3 or not expected <= found_planted.bad:
+            raise LabError(f"of {sorted(expected)}, planted in gateway B, the search sees {sorted(found_planted.bad & expected)}")
+        hits = sorted(found.bad | found_planted.bad - expected)
+        hits += search.text(scratch, "\n".join(outputs).encode())
         paths = [os.path.join(folder, name) for folder, _, names in os.walk(lab.folder) for name in names
                  if os.path.basename(folder) != "keys" and not folder.startswith(lab.path("cores"))]
         hits += [f"{hit} in {path}" for path, hit, _ in search.files(*(path for path in paths if os.path.isfile(path)))]
-        size = sum(os.path.getsize(path) for path in cores)
+        for where, names in sorted((found.excepted | found_planted.excepted).items()):
+            print(f"excepted: {where}: {len(names)}: {', '.join(sorted(names)[:4])}")
         if hits:
+            for where in found.where + found_planted.where:
+                print(where)
             raise LabError(f"{len(hits)} pieces of key material found: {'; '.join(hits[:12])}")
+        size = sum(os.path.getsize(core.path) for core in taken)
         kernels = "one of them the kernel's" if by_kernel else "none of them the kernel's: core_pattern leads elsewhere"
-        print(f"{len(cores)} cores ({kernels}) of {size / 1e6:.0f} MB in all, {len(outputs)} outputs, logs and state: none of {search.secrets} secrets in "
-              f"{search.forms} forms; the planted one was found; in registers of threads at work: {len(registers)}")
+        print(f"{len(taken)} cores ({kernels}) of {size / 1e6:.0f} MB and {sum(len(core.threads) for core in taken)} threads in all, {len(outputs)} "
+              f"outputs, logs and state: none of {search.secrets} secrets in {search.forms} forms; the planted two were found; excepted: "
+              f"registers of {len(found.excepted)} threads at work")
 
 
 if __name__ == "__main__":
     try:
         main()
-    except LabError as error:
+    except (LabError, cores.BadCore) as error:
         print(f"FAILED: {error}", file=sys.stderr)
         sys.exit(1)

@@ -67,31 +67,6 @@ abi::Block block_of(Kernel kernel) {
   return abi::Block::esp_encapsulate;
 }
 
-card::CommandList install_commands(Subject subject, std::uint32_t index) {
-  const Direction direction = egress(subject.kernel) ? Direction::egress : Direction::ingress;
-  const SaId id{index, 1};
-  const Lease lease{1, std::uint64_t{1} << 40U};
-  if (subject.variant == Variant::xpn) {
-    MacsecSa sa;
-    sa.direction = direction;
-    sa.sci.address.bytes = {2, 0, 0, 0, 0, 1};
-    sa.sci.port = static_cast<std::uint16_t>(index + 1);
-    sa.key = Secret<32>(noise(32, index));
-    sa.salt = Secret<12>(noise(12, index + 1));
-    sa.ssci = index + 1;
-    return card::install_commands(id, sa, lease, 0);
-  }
-  EspSa sa;
-  sa.spi = 0x10000 + index;
-  sa.direction = direction;
-  sa.key = Secret<32>(noise(32, index));
-  sa.salt = Secret<4>(noise(4, index + 1));
-  const bool ipv4 = subject.variant == Variant::tunnel_ipv4;
-  sa.source = address(ipv4 ? "192.0.2.1" : "2001:db8::1");
-  sa.destination = address(ipv4 ? "192.0.2.2" : "2001:db8::2");
-  return card::install_commands(id, sa, lease, 0);
-}
-
 firmware::ConfigWord to_word(const abi::Command& command) {
   firmware::ConfigWord word{};
   word.op = command.op;
@@ -114,6 +89,37 @@ std::vector<std::uint8_t> clear_frame(Variant variant, std::size_t size) {
   if (variant == Variant::tunnel_ipv4) ipv4_header(frame);
   if (variant == Variant::tunnel_ipv6) ipv6_header(frame);
   return frame;
+}
+
+card::CommandList install_commands(Subject subject, std::uint32_t index, bool accepts_again) {
+  const Direction direction = egress(subject.kernel) ? Direction::egress : Direction::ingress;
+  const SaId id{index, 1};
+  const Lease lease{1, std::uint64_t{1} << 40U};
+  if (subject.variant == Variant::xpn) {
+    MacsecSa sa;
+    sa.direction = direction;
+    sa.sci.address.bytes = {2, 0, 0, 0, 0, 1};
+    sa.sci.port = static_cast<std::uint16_t>(index + 1);
+    sa.key = Secret<32>(noise(32, index));
+    sa.salt = Secret<12>(noise(12, index + 1));
+    sa.ssci = index + 1;
+    sa.secy.replay_protect = !accepts_again;
+    return card::install_commands(id, sa, lease, 0);
+  }
+  EspSa sa;
+  sa.spi = 0x10000 + index;
+  sa.direction = direction;
+  sa.key = Secret<32>(noise(32, index));
+  sa.salt = Secret<4>(noise(4, index + 1));
+  if (accepts_again) {
+    sa.esn = false;
+    sa.replay_window = 0;
+    sa.replay_disabled = true;
+  }
+  const bool ipv4 = subject.variant == Variant::tunnel_ipv4;
+  sa.source = address(ipv4 ? "192.0.2.1" : "2001:db8::1");
+  sa.destination = address(ipv4 ? "192.0.2.2" : "2001:db8::2");
+  return card::install_commands(id, sa, lease, 0);
 }
 
 std::vector<firmware::ConfigWord> install_words(Subject subject, std::uint32_t index) {

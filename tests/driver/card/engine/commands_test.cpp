@@ -1,6 +1,7 @@
 // Installs, changes and removals through the command ring.
 #include <chrono>
 
+#include "driver/card/records/key_expansion.hpp"
 #include "tests/driver/card/engine/rig.hpp"
 
 using namespace linecrypt;
@@ -19,6 +20,62 @@ TEST_CASE("Installs share transfers and doorbells, and leave no key in the host'
   }
   CHECK(rig.card().installed() == 48);
   CHECK_FALSE(rig.card().host_memory_holds(test_key(32)));
+}
+
+namespace {
+
+// What stands in xmm0 to xmm15 of this thread.
+struct VectorRegisters {
+  alignas(16) std::uint8_t bytes[16][16];
+};
+#define LINECRYPT_STORE(n) "movdqu %%xmm" #n ", 16*" #n "(%0)\n\t"
+[[gnu::always_inline]] inline void store(VectorRegisters& registers) {
+  asm volatile(LINECRYPT_STORE(0) LINECRYPT_STORE(1) LINECRYPT_STORE(2) LINECRYPT_STORE(3) LINECRYPT_STORE(4)
+                   LINECRYPT_STORE(5) LINECRYPT_STORE(6) LINECRYPT_STORE(7) LINECRYPT_STORE(8) LINECRYPT_STORE(9)
+                       LINECRYPT_STORE(10) LINECRYPT_STORE(11) LINECRYPT_STORE(12) LINECRYPT_STORE(13)
+                           LINECRYPT_STORE(14) LINECRYPT_STORE(15)
+               :
+               : "r"(&registers)
+               : "memory");
+}
+#undef LINECRYPT_STORE
+
+// How many of them hold a piece of `entry`, whichever way round.
+std::size_t pieces(const VectorRegisters& registers, const abi::KeyEntry& entry) {
+  std::size_t found = 0;
+  const auto* const bytes = reinterpret_cast<const std::uint8_t*>(&entry);
+  for (const auto& one : registers.bytes) {
+    Bytes straight(one, one + 16);
+    if (straight == Bytes(16)) continue;
+    const Bytes turned(straight.rbegin(), straight.rend());
+    for (std::size_t at = 0; at + 16 <= offsetof(abi::KeyEntry, salt); at += 16)
+      found += std::equal(straight.begin(), straight.end(), bytes + at) ||
+                       std::equal(turned.begin(), turned.end(), bytes + at)
+                   ? 1
+                   : 0;
+  }
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("An install leaves no piece of a key in the vector registers") {
+  abi::KeyEntry entry{};
+  card::expand_key(test_key(32), entry);
+  // One that is there is seen.
+  VectorRegisters behind{};
+  asm volatile("movdqu %0, %%xmm9" : : "m"(entry.round_key[3]) : "xmm9");
+  store(behind);
+  REQUIRE(pieces(behind, entry) != 0);
+
+  CardRig rig;
+  const EspSa sa = esp_sa(Direction::egress);
+  const Sa installed(sa.duplicate());
+  behind = {};
+  const auto done = rig.engine().install({0, 1}, installed, {1, 100}, 0);
+  store(behind);
+  REQUIRE(done.ok());
+  CHECK(pieces(behind, entry) == 0);
 }
 
 TEST_CASE("The card's view of an SA is the host's") {

@@ -220,6 +220,12 @@ TEST_CASE("SAs are installed only where the card does them, at a place and under
   REQUIRE(rig.card->remove(rig.pair.a.egress_sa()).ok());
   REQUIRE(rig.card->remove(rig.pair.a.ingress_sa()).ok());
   CHECK_FALSE(rig.card->remove(rig.pair.a.ingress_sa()).ok());
+  // What its replay window has left must not count for another: a generation comes once, and so does one below it.
+  const SaId gone = rig.pair.a.ingress_sa();
+  sa = rig.pair.a.esp_sa(Direction::ingress);
+  for (const std::uint32_t generation : {gone.generation, gone.generation - 1})
+    CHECK(refusal({gone.index, generation}, sa.duplicate(), OnCard::numbers).find("allowed: ") != std::string::npos);
+  CHECK(refusal(gone, sa.duplicate(), OnCard::numbers).find("allowed: a generation above") != std::string::npos);
   CHECK_FALSE(rig.card->grant(rig.pair.a.egress_sa(), {500, 600}).ok());
   site.send(rig.clear());
   circuit.send(rig.protected_frame());
@@ -227,8 +233,12 @@ TEST_CASE("SAs are installed only where the card does them, at a place and under
   rig.wait_for(abi::ingress_port, Verdict::esp_unknown_spi, 1);
   CHECK(circuit.take_all().empty());
   CHECK(site.take_all().empty());
-  // Again, under the next lease.
+  // The next one has its place and its name.
+  CHECK(refusal({gone.index, gone.generation + 1}, sa.duplicate(), OnCard::numbers) == "installed");
+  // The same ones again once the card was opened anew, under the next lease.
+  rig.reopen();
   rig.install({1000, 2000}, {1, 1000});
+  rig.publish();
   site.send(rig.clear());
   CHECK(rig.released(circuit.take(1)).size() == 1);
 }

@@ -69,6 +69,20 @@ TEST_CASE("The table holds H and its powers") {
   }
 }
 
+TEST_CASE("The CPU's instructions and the text without them expand every key alike") {
+  if (!cpu_expands_keys()) return;
+  std::mt19937 random(1);
+  for (std::uint32_t i = 0; i < 400; ++i) {
+    Bytes key(i % 2 == 0 ? 16 : 32);
+    for (std::uint8_t& byte : key) byte = static_cast<std::uint8_t>(random());
+    abi::KeyEntry by_cpu{};
+    abi::KeyEntry by_hand{};
+    expand_key_by_cpu(key, by_cpu);
+    expand_key_by_hand(key, by_hand);
+    REQUIRE(std::memcmp(&by_cpu, &by_hand, sizeof by_cpu) == 0);
+  }
+}
+
 TEST_CASE("An SA's commands load each table in order and end with its commit") {
   const bool egress = GENERATE(true, false);
   EspSa sa = test::esp_sa(egress ? Direction::egress : Direction::ingress);
