@@ -28,7 +28,9 @@ struct alignas(64) EspSession {
   bool wide = false;  // 64-bit numbers
   IpsecExtras extras;
   IpAddress destination;
+  std::uint16_t udp_port = 0;  // destination of its UDP encapsulation (RFC 3948); 0: none
   LifetimeLimit soft;
+  LifetimeLimit hard;
   const GivenIv::Key* iv_key = nullptr;
   std::uint64_t userdata = 0;
   // ---- workers ----
@@ -74,6 +76,8 @@ class EspSessions {
   }
   // The session whose SA is `id`; none: it is gone. For events.
   [[nodiscard]] EspSession* of_sa(SaId id) noexcept;
+  // The one with that SA index, whoever has it now; precondition: index < DeviceContext::max_sas().
+  [[nodiscard]] EspSession& at(std::uint32_t index) noexcept { return sessions_[index]; }
   [[nodiscard]] DeviceContext& device() noexcept { return device_; }
   [[nodiscard]] GivenIv* given_iv() noexcept { return given_iv_.get(); }
 
