@@ -54,6 +54,7 @@ struct alignas(64) EspSession {
 struct EspHandle {
   EspSession* session;
   std::uint32_t generation;
+  bool operator==(const EspHandle&) const = default;
 };
 
 class EspSessions {
