@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <bit>
 #include <cerrno>
+#include <iterator>
 
 #include "linecrypt/wire/sectag.hpp"
 
@@ -113,8 +114,8 @@ Sci sci_from(std::uint64_t value) noexcept {
 // next_pn is big-endian, as in the SecTAG: so do the drivers and the test suite that there are use it, though the
 // header calls it a plain integer.
 int convert(const rte_security_macsec_sa& conf, MacsecKeyed& out, std::string& why) {
-  if (conf.dir != RTE_SECURITY_MACSEC_DIR_TX && conf.dir != RTE_SECURITY_MACSEC_DIR_RX)
-    return refuse(why, EINVAL, fmt::format("sa.dir: {}, allowed: 0 (TX) or 1 (RX)", static_cast<int>(conf.dir)));
+  if (number_of(conf.dir) > RTE_SECURITY_MACSEC_DIR_RX)
+    return refuse(why, EINVAL, fmt::format("sa.dir: {}, allowed: 0 (TX) or 1 (RX)", number_of(conf.dir)));
   if (conf.key.data == nullptr) return refuse(why, EINVAL, "sa.key.data: none, allowed: a key");
   if (conf.key.length != 16 && conf.key.length != 32)
     return refuse(why, EINVAL, fmt::format("sa.key.length: {}, allowed: 16 or 32", conf.key.length));
@@ -140,26 +141,15 @@ int convert(const rte_security_session_conf& conf, const rte_security_macsec_sc&
         fmt::format("action_type: {}, allowed with MACSEC: {} (INLINE_PROTOCOL)", static_cast<int>(conf.action_type),
                     static_cast<int>(RTE_SECURITY_ACTION_TYPE_INLINE_PROTOCOL)));
   if (conf.crypto_xform != nullptr) return refuse(why, EINVAL, "crypto_xform: given, allowed with MACSEC: none");
-  switch (macsec.alg) {
-    case RTE_SECURITY_MACSEC_ALG_GCM_128:
-      out.secy.suite = CipherSuite::gcm_aes_128;
-      break;
-    case RTE_SECURITY_MACSEC_ALG_GCM_256:
-      out.secy.suite = CipherSuite::gcm_aes_256;
-      break;
-    case RTE_SECURITY_MACSEC_ALG_GCM_XPN_128:
-      out.secy.suite = CipherSuite::gcm_aes_xpn_128;
-      break;
-    case RTE_SECURITY_MACSEC_ALG_GCM_XPN_256:
-      out.secy.suite = CipherSuite::gcm_aes_xpn_256;
-      break;
-    default:
-      return refuse(why, EINVAL, fmt::format("macsec.alg: {}, allowed: 0 to 3", static_cast<int>(macsec.alg)));
-  }
-  if (macsec.dir != sc.dir)
+  constexpr CipherSuite suites[] = {CipherSuite::gcm_aes_128, CipherSuite::gcm_aes_256, CipherSuite::gcm_aes_xpn_128,
+                                    CipherSuite::gcm_aes_xpn_256};
+  const std::uint32_t alg = number_of(macsec.alg);
+  if (alg >= std::size(suites)) return refuse(why, EINVAL, fmt::format("macsec.alg: {}, allowed: 0 to 3", alg));
+  out.secy.suite = suites[alg];
+  if (number_of(macsec.dir) != number_of(sc.dir))
     return refuse(why, EINVAL,
-                  fmt::format("macsec.dir: {}, allowed: that of its SC, {} (0: TX, 1: RX)",
-                              static_cast<int>(macsec.dir), static_cast<int>(sc.dir)));
+                  fmt::format("macsec.dir: {}, allowed: that of its SC, {} (0: TX, 1: RX)", number_of(macsec.dir),
+                              number_of(sc.dir)));
   if (macsec.cipher_off != 0 && macsec.cipher_off != 30 && macsec.cipher_off != 50)
     return refuse(why, EINVAL, fmt::format("macsec.cipher_off: {}, allowed: 0, 30 or 50", macsec.cipher_off));
   out.secy.confidentiality_offset = macsec.cipher_off;

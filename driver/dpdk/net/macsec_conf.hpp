@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <string>
 
 #include "linecrypt/capabilities.hpp"
@@ -34,6 +35,15 @@ struct MacsecSettings {
   bool behind_vlans = false;     // the SecTAG stands behind all VLAN tags (two at most) that a frame has
   std::uint32_t clear_tags = 0;  // else behind so many, which a frame must have
 };
+
+// An enumerator as the application set it, which may be none: not looked at as one before that is known.
+template <typename Enumeration>
+[[nodiscard]] std::uint32_t number_of(const Enumeration& value) noexcept {
+  static_assert(sizeof(Enumeration) == sizeof(std::uint32_t));
+  std::uint32_t number = 0;
+  std::memcpy(&number, &value, sizeof number);
+  return number;
+}
 
 // The longest mtu: an engine's longest frame, without the Ethernet header.
 [[nodiscard]] std::uint32_t macsec_mtu_most(const Capabilities& engine) noexcept;

@@ -83,8 +83,8 @@ int MacsecSessions::check_sc(const rte_security_macsec_sc& conf, std::string& wh
     why = std::move(text);
     return -code;
   };
-  if (conf.dir != RTE_SECURITY_MACSEC_DIR_TX && conf.dir != RTE_SECURITY_MACSEC_DIR_RX)
-    return refuse(EINVAL, fmt::format("sc.dir: {}, allowed: 0 (TX) or 1 (RX)", static_cast<int>(conf.dir)));
+  if (number_of(conf.dir) > RTE_SECURITY_MACSEC_DIR_RX)
+    return refuse(EINVAL, fmt::format("sc.dir: {}, allowed: 0 (TX) or 1 (RX)", number_of(conf.dir)));
   const Direction direction = direction_of(conf.dir);
   const bool rx = direction == Direction::ingress;
   const unsigned reserved = rx ? conf.sc_rx.reserved : conf.sc_tx.reserved;
