@@ -78,6 +78,8 @@ class DeviceContext {
   [[nodiscard]] static std::uint32_t renewal_distance(bool wide) noexcept {
     return static_cast<std::uint32_t>((wide ? lease_largest : lease_largest_32bit) / 2);
   }
+  // Something is to be told: the service thread looks now. Seldom: it takes a lock of the system's.
+  void wake() { service_thread_.wake(); }
   // Moves failover on, if nobody else does.
   void help();
 

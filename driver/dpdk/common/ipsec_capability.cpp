@@ -81,7 +81,8 @@ rte_security_capability ipsec_capability(const Capabilities& engine, const Drive
   can.stats = 1;
   can.iv_gen_disable = options.test_iv;
   can.tunnel_hdr_verify = tunnel ? RTE_SECURITY_IPSEC_TUNNEL_VERIFY_SRC_DST_ADDR : 0U;
-  can.ip_csum_enable = can.l4_csum_enable = tunnel;
+  can.ip_csum_enable = tunnel;
+  can.l4_csum_enable = 1;
   one.ipsec.replay_win_sz_max = engine.replay_window_max;
   one.crypto_capabilities = crypto;
   return one;

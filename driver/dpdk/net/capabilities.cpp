@@ -1,8 +1,10 @@
 #include "driver/dpdk/net/capabilities.hpp"
 
+#include "driver/dpdk/net/macsec_sessions.hpp"
+
 namespace linecrypt::dpdk {
 
-NetCapabilities::NetCapabilities(const Capabilities& engine, const DriverOptions& options) {
+NetCapabilities::NetCapabilities(const Capabilities& engine, const DriverOptions& options, std::uint32_t max_sas) {
   fill_ipsec_crypto(engine, ipsec_);
   if (engine.esp) {
     for (const auto mode : {RTE_SECURITY_IPSEC_SA_MODE_TUNNEL, RTE_SECURITY_IPSEC_SA_MODE_TRANSPORT}) {
@@ -13,6 +15,8 @@ NetCapabilities::NetCapabilities(const Capabilities& engine, const DriverOptions
       }
     }
   }
+  for (const rte_security_capability& one : MacsecSessions::capability_entries(engine, max_sas))
+    security_.push_back(one);
   security_.emplace_back();
 }
 

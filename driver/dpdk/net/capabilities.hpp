@@ -12,7 +12,7 @@ namespace linecrypt::dpdk {
 
 class NetCapabilities {
  public:
-  NetCapabilities(const Capabilities& engine, const DriverOptions& options);
+  NetCapabilities(const Capabilities& engine, const DriverOptions& options, std::uint32_t max_sas);
   NetCapabilities(const NetCapabilities&) = delete;
   NetCapabilities& operator=(const NetCapabilities&) = delete;
 

@@ -1,6 +1,7 @@
 #include "driver/dpdk/net/device.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 
@@ -43,10 +44,14 @@ Result<void> NetDevice::build(const std::string& name, const NetOptions& options
   auto esp = EspSessions::make(*context_);
   if (!esp) return esp.error();
   esp_sessions_ = std::move(esp).value();
+  auto macsec = MacsecSessions::make(*context_);
+  if (!macsec) return macsec.error();
+  macsec_ = std::move(macsec).value();
   esp_steering_ = std::make_unique<EspSteering>(*esp_sessions_);
-  capabilities_ = std::make_unique<NetCapabilities>(context_->capabilities(), options.driver);
+  capabilities_ = std::make_unique<NetCapabilities>(context_->capabilities(), options.driver, context_->max_sas());
   shared_.reset(new QueueContext{.esp_sessions = *esp_sessions_,
                                  .esp_steering = *esp_steering_,
+                                 .macsec = *macsec_,
                                  .lower = *lower_,
                                  .unprotected = options.unprotected,
                                  .port = port.data->port_id});
@@ -103,6 +108,10 @@ int NetDevice::update_link() {
 
 // Limits of sessions, as rte_security tells of them: by the application's own word for the session.
 void NetDevice::on_event(const Event& event) {
+  if (rte_eth_event_macsec_desc macsec{}; macsec_->event(event, macsec)) {
+    rte_eth_dev_callback_process(port_, RTE_ETH_EVENT_MACSEC, &macsec);
+    return;
+  }
   const EspSession* const session = esp_sessions_->of_sa(event.sa);
   if (session == nullptr) return;
   rte_eth_event_ipsec_desc desc{};
@@ -127,10 +136,21 @@ void NetDevice::on_event(const Event& event) {
   rte_eth_dev_callback_process(port_, RTE_ETH_EVENT_IPSEC, &desc);
 }
 
+// 1. Frames that wait. 2. What workers have to tell of MACsec.
 void NetDevice::serve() {
-  const std::lock_guard lock(queues_mutex_);
-  for (const auto& queue : tx_)
-    if (queue != nullptr) queue->help_if_idle();
+  // 1.
+  {
+    const std::lock_guard lock(queues_mutex_);
+    for (const auto& queue : tx_)
+      if (queue != nullptr) queue->help_if_idle();
+  }
+  // 2.
+  std::array<rte_eth_event_macsec_desc, 32> events;
+  std::uint32_t count = 0;
+  do {
+    count = macsec_->take_events(events);
+    for (std::uint32_t i = 0; i < count; ++i) rte_eth_dev_callback_process(port_, RTE_ETH_EVENT_MACSEC, &events[i]);
+  } while (count == events.size());
 }
 
 // ---- control ----

@@ -16,6 +16,12 @@
 
 namespace linecrypt::dpdk {
 
+// What an rte_flow of ours is.
+struct NetRule {
+  EspSteering::Rule* esp = nullptr;
+  MacsecSessions::Rule* macsec = nullptr;
+};
+
 class NetDevice {
  public:
   // For the ethdev `port`, which nobody sees yet.
@@ -29,6 +35,9 @@ class NetDevice {
   [[nodiscard]] DeviceContext& context() noexcept { return *context_; }
   [[nodiscard]] EspSessions& esp_sessions() noexcept { return *esp_sessions_; }
   [[nodiscard]] EspSteering& esp_steering() noexcept { return *esp_steering_; }
+  [[nodiscard]] MacsecSessions& macsec() noexcept { return *macsec_; }
+  // The rules of rte_flow. The library calls for one at a time.
+  [[nodiscard]] std::vector<std::unique_ptr<NetRule>>& rules() noexcept { return rules_; }
   [[nodiscard]] LowerDevice& lower() noexcept { return *lower_; }
   [[nodiscard]] const NetCapabilities& capabilities() const noexcept { return *capabilities_; }
   [[nodiscard]] QueueContext& shared() noexcept { return *shared_; }
@@ -55,13 +64,15 @@ class NetDevice {
   void serve();
 
   rte_eth_dev* port_ = nullptr;
-  std::unique_ptr<LowerDevice> lower_;  // ends last: events of its port end with it
+  std::unique_ptr<LowerDevice> lower_;
+  std::unique_ptr<MacsecSessions> macsec_;  // ends behind the context, by its own wish
   std::unique_ptr<DeviceContext> context_;
   std::unique_ptr<EspSessions> esp_sessions_;
   std::unique_ptr<EspSteering> esp_steering_;
   std::unique_ptr<NetCapabilities> capabilities_;
   std::unique_ptr<QueueContext> shared_;
   rte_security_ctx security_{};
+  std::vector<std::unique_ptr<NetRule>> rules_;
   std::mutex queues_mutex_;  // the service thread goes over the queues
   std::vector<std::unique_ptr<TxQueue>> tx_;
   std::vector<std::unique_ptr<RxQueue>> rx_;

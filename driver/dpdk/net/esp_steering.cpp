@@ -143,18 +143,6 @@ bool EspSteering::remove_rule(Rule* rule) {
   return true;
 }
 
-void EspSteering::remove_all_rules() {
-  for (;;) {
-    Rule* last = nullptr;
-    {
-      const std::lock_guard lock(mutex_);
-      if (rules_.empty()) return;
-      last = rules_.back().get();
-    }
-    remove_rule(last);
-  }
-}
-
 std::optional<EspSteering::Hits> EspSteering::hits(Rule* rule, bool reset) {
   const std::lock_guard lock(mutex_);
   const auto found = std::find_if(rules_.begin(), rules_.end(), [rule](const auto& one) { return one.get() == rule; });

@@ -56,7 +56,6 @@ class EspSteering {
   Rule* add_rule(const EspMatch& match, bool counts);
   // False: it is none of ours.
   bool remove_rule(Rule* rule);
-  void remove_all_rules();
   [[nodiscard]] std::optional<Hits> hits(Rule* rule, bool reset);
 
   // ---- workers ----

@@ -84,6 +84,10 @@ int infos(rte_eth_dev* port, rte_eth_dev_info* info) {
   info->tx_offload_capa =
       RTE_ETH_TX_OFFLOAD_SECURITY |
       (lower.tx_offload_capa & (tx_checksums | RTE_ETH_TX_OFFLOAD_MULTI_SEGS | RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE));
+  if (device.context().capabilities().macsec) {
+    info->rx_offload_capa |= RTE_ETH_RX_OFFLOAD_MACSEC_STRIP;
+    info->tx_offload_capa |= RTE_ETH_TX_OFFLOAD_MACSEC_INSERT;
+  }
   return 0;
 }
 

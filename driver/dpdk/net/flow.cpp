@@ -1,4 +1,5 @@
-// rte_flow of the ethdev: which ESP packets are decrypted. What is not done is refused by its name.
+// rte_flow of the ethdev: which ESP packets are decrypted, and which frames MACsec protects and validates. What is not
+// done is refused by its name.
 #include <rte_flow_driver.h>
 
 #include <algorithm>
@@ -142,36 +143,85 @@ int read_rule(rte_eth_dev* port, const rte_flow_attr* attr, const rte_flow_item*
   return read_actions(device_of(port), actions, asked, error);
 }
 
+// The MACsec session whose rule this is; none: it is no rule of MACsec.
+const MacsecHandle* macsec_of(const rte_flow_action* actions) {
+  for (const rte_flow_action* action = actions; action != nullptr && action->type != RTE_FLOW_ACTION_TYPE_END;
+       ++action) {
+    if (action->type != RTE_FLOW_ACTION_TYPE_SECURITY || action->conf == nullptr) continue;
+    const MacsecHandle& handle = net_handle(const_cast<void*>(action->conf)).macsec;
+    return handle.session != nullptr ? &handle : nullptr;
+  }
+  return nullptr;
+}
+
 int validate(rte_eth_dev* port, const rte_flow_attr* attr, const rte_flow_item* pattern, const rte_flow_action* actions,
              rte_flow_error* error) {
+  if (const MacsecHandle* const macsec = macsec_of(actions); macsec != nullptr && attr != nullptr && pattern != nullptr)
+    return device_of(port).macsec().check_rule(*attr, pattern, *macsec, error);
   Asked asked;
   return read_rule(port, attr, pattern, actions, asked, error);
 }
 
 rte_flow* create(rte_eth_dev* port, const rte_flow_attr* attr, const rte_flow_item* pattern,
                  const rte_flow_action* actions, rte_flow_error* error) {
-  Asked asked;
-  if (read_rule(port, attr, pattern, actions, asked, error) != 0) return nullptr;
-  return reinterpret_cast<rte_flow*>(device_of(port).esp_steering().add_rule(asked.match, asked.counts));
+  NetDevice& device = device_of(port);
+  auto rule = std::make_unique<NetRule>();
+  if (const MacsecHandle* const macsec = macsec_of(actions);
+      macsec != nullptr && attr != nullptr && pattern != nullptr) {
+    rule->macsec = device.macsec().add_rule(*attr, pattern, *macsec, error);
+    if (rule->macsec == nullptr) return nullptr;
+  } else {
+    Asked asked;
+    if (read_rule(port, attr, pattern, actions, asked, error) != 0) return nullptr;
+    rule->esp = device.esp_steering().add_rule(asked.match, asked.counts);
+  }
+  device.rules().push_back(std::move(rule));
+  return reinterpret_cast<rte_flow*>(device.rules().back().get());
+}
+
+// Its place among the rules; the end: it is none of ours.
+auto place_of(NetDevice& device, const rte_flow* flow) {
+  auto& rules = device.rules();
+  return std::find_if(rules.begin(), rules.end(),
+                      [flow](const auto& one) { return reinterpret_cast<const rte_flow*>(one.get()) == flow; });
+}
+
+void remove(NetDevice& device, const NetRule& rule) {
+  if (rule.macsec != nullptr)
+    device.macsec().remove_rule(rule.macsec);
+  else
+    device.esp_steering().remove_rule(rule.esp);
 }
 
 int destroy(rte_eth_dev* port, rte_flow* flow, rte_flow_error* error) {
-  if (device_of(port).esp_steering().remove_rule(reinterpret_cast<EspSteering::Rule*>(flow))) return 0;
-  return rte_flow_error_set(error, ENOENT, RTE_FLOW_ERROR_TYPE_HANDLE, flow, "no rule of this device");
+  NetDevice& device = device_of(port);
+  const auto place = place_of(device, flow);
+  if (place == device.rules().end())
+    return rte_flow_error_set(error, ENOENT, RTE_FLOW_ERROR_TYPE_HANDLE, flow, "no rule of this device");
+  remove(device, **place);
+  device.rules().erase(place);
+  return 0;
 }
 
 int flush(rte_eth_dev* port, rte_flow_error* /*error*/) {
-  device_of(port).esp_steering().remove_all_rules();
+  NetDevice& device = device_of(port);
+  for (const auto& rule : device.rules()) remove(device, *rule);
+  device.rules().clear();
   return 0;
 }
 
 int query(rte_eth_dev* port, rte_flow* flow, const rte_flow_action* action, void* data, rte_flow_error* error) {
   if (action == nullptr || action->type != RTE_FLOW_ACTION_TYPE_COUNT || data == nullptr)
     return refuse(error, RTE_FLOW_ERROR_TYPE_ACTION, action, "allowed: COUNT");
+  NetDevice& device = device_of(port);
+  const auto place = place_of(device, flow);
   auto& out = *static_cast<rte_flow_query_count*>(data);
-  const auto hits = device_of(port).esp_steering().hits(reinterpret_cast<EspSteering::Rule*>(flow), out.reset != 0);
+  std::optional<EspSteering::Hits> hits;
+  if (place != device.rules().end() && (*place)->esp != nullptr)
+    hits = device.esp_steering().hits((*place)->esp, out.reset != 0);
   if (!hits)
-    return rte_flow_error_set(error, ENOENT, RTE_FLOW_ERROR_TYPE_HANDLE, flow, "no rule of this device with COUNT");
+    return rte_flow_error_set(error, ENOENT, RTE_FLOW_ERROR_TYPE_HANDLE, flow,
+                              "no ESP rule of this device with COUNT; MACsec counts by SC");
   out.hits_set = out.bytes_set = 1;
   out.hits = hits->packets;
   out.bytes = hits->bytes;

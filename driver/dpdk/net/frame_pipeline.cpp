@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <new>
+#include <utility>
 
 namespace linecrypt::dpdk {
 namespace {
@@ -53,29 +54,17 @@ bool FramePipeline::flush(std::uint32_t& cursor) noexcept {
   // 1.
   EngineQueue& queue = device_.queue(batch_.engine_queue);
   const std::uint32_t count = std::exchange(batch_.count, 0);
-  std::uint32_t renewals = 0;
   queue.lock.lock();
   const std::uint32_t accepted = device_.engine().submit(queue.id, {batch_.jobs.data(), count});
   for (std::uint32_t i = 0; i < accepted; ++i) {
     Job& job = *batch_.jobs[i];
-    if (job.stages[0].operation == Operation::esp_encapsulate) {
-      EspSession& session = *reinterpret_cast<EspTrip&>(job).esp.session;
-      if (--session.until_renewal == 0) {
-        session.until_renewal = 2 * DeviceContext::renewal_distance(session.wide);
-        renewals_[renewals++] = &session;
-      }
-    }
+    count_lease(job);
     if (job.verdict != Verdict::pending) end_trip(job);
   }
   queue.lock.unlock();
+  tell_limits();
   // 2.
-  for (std::uint32_t i = 0; i < renewals; ++i) {
-    EspSession& session = *renewals_[i];
-    if (device_.renew_lease(session.sa())) continue;
-    queue.lock.lock();
-    session.until_renewal = batch_most;
-    queue.lock.unlock();
-  }
+  if (esp_renewals_count_ != 0 || macsec_renewals_count_ != 0) renew_leases(queue);
   if (accepted == count) {
     idle_ = 0;
     return true;
@@ -83,6 +72,32 @@ bool FramePipeline::flush(std::uint32_t& cursor) noexcept {
   cursor = batch_.position[accepted];
   if (accepted == 0 && ++idle_ % calls_before_help == 0) device_.help();
   return false;
+}
+
+// Holding the lock of the engine's queue.
+void FramePipeline::count_lease(Job& job) noexcept {
+  const Operation operation = job.stages[0].operation;
+  if (operation == Operation::esp_encapsulate) {
+    EspSession& session = *reinterpret_cast<EspTrip&>(job).esp.session;
+    if (--session.until_renewal != 0) return;
+    session.until_renewal = 2 * DeviceContext::renewal_distance(session.wide);
+    esp_renewals_[esp_renewals_count_++] = &session;
+  } else if (operation == Operation::macsec_protect) {
+    const MacsecJob& macsec = reinterpret_cast<MacsecTrip&>(job).macsec;
+    if (macsec_lease_due(macsec, macsec_renewals_[macsec_renewals_count_])) ++macsec_renewals_count_;
+  }
+}
+
+void FramePipeline::renew_leases(EngineQueue& queue) noexcept {
+  for (; esp_renewals_count_ != 0; --esp_renewals_count_) {
+    EspSession& session = *esp_renewals_[esp_renewals_count_ - 1];
+    if (device_.renew_lease(session.sa())) continue;
+    queue.lock.lock();
+    session.until_renewal = batch_most;
+    queue.lock.unlock();
+  }
+  for (; macsec_renewals_count_ != 0; --macsec_renewals_count_)
+    renew_macsec(macsec_renewals_[macsec_renewals_count_ - 1], device_);
 }
 
 // Finished jobs of one of the engine's queues, whichever queue of ours they are of.
@@ -93,6 +108,7 @@ std::uint32_t FramePipeline::poll(std::uint32_t engine_queue) noexcept {
   const std::uint32_t count = device_.engine().poll(queue.id, jobs);
   for (std::uint32_t i = 0; i < count; ++i) end_trip(*jobs[i]);
   queue.lock.unlock();
+  tell_limits();
   if (count != 0)
     idle_ = 0;
   else if (++idle_ % calls_before_help == 0)
@@ -100,21 +116,45 @@ std::uint32_t FramePipeline::poll(std::uint32_t engine_queue) noexcept {
   return count;
 }
 
-// Holding the lock of the engine's queue.
-// 1. What became of the packet. 2. Its record rests: its owner goes on with it from here.
+// Holding the lock of the engine's queue. The record's owner goes on with it once it rests.
 void FramePipeline::end_trip(Job& job) noexcept {
+  const Operation operation = job.stages[0].operation;
+  if (operation == Operation::esp_encapsulate || operation == Operation::esp_decapsulate)
+    end_esp_trip(reinterpret_cast<EspTrip&>(job));
+  else
+    end_macsec_trip(reinterpret_cast<MacsecTrip&>(job));
+}
+
+// 1. What became of the packet. A dummy packet is authentic, and for nobody. 2. A limit of its session that it reached:
+// the application waits for word of it.
+void FramePipeline::end_esp_trip(EspTrip& trip) noexcept {
   // 1.
-  EspTrip& trip = reinterpret_cast<EspTrip&>(job);
   FrameRecord& record = *trip.record;
+  EspSession& session = *trip.esp.session;
   const bool good = finish_esp(trip.esp, given_iv_);
-  record.verdict = job.verdict;
+  record.verdict = trip.esp.job.verdict;
   if (!good) {
     if (record.verdict == Verdict::ok) record.verdict = Verdict::no_buffer;
-    // A dummy packet is authentic, and for nobody.
-    record.fate = trip.esp.session->egress || record.verdict == Verdict::dummy ? Fate::drop : Fate::flagged;
+    record.fate = session.egress || record.verdict == Verdict::dummy ? Fate::drop : Fate::flagged;
   }
   // 2.
+  if (trip.esp.soft_expired && !std::exchange(session.soft_seen, true)) limit_reached_ = true;
+  if (record.verdict == Verdict::hard_expired && !std::exchange(session.hard_seen, true)) limit_reached_ = true;
   record.rests.store(true, std::memory_order_release);
+}
+
+void FramePipeline::end_macsec_trip(MacsecTrip& trip) noexcept {
+  FrameRecord& record = *trip.record;
+  const MacsecEnd end = finish_macsec(trip.macsec);
+  record.verdict = trip.macsec.job.verdict;
+  if (end == MacsecEnd::drop) record.fate = trip.macsec.flagged ? Fate::flagged : Fate::drop;
+  record.rests.store(true, std::memory_order_release);
+}
+
+// No lock held.
+void FramePipeline::tell_limits() noexcept {
+  if (!std::exchange(limit_reached_, false)) return;
+  device_.wake();
 }
 
 bool FramePipeline::first_is_over(const FrameRecord& record) noexcept {
@@ -135,14 +175,19 @@ void FramePipeline::pop() noexcept {
     if (record.bounced[trip]) bounces_[trip].give_back();
 }
 
-// Jobs that the engine has not taken are not submitted any more.
+// Jobs that the engine has not taken are not submitted any more: in the second trip those behind its cursor, in the
+// first trip likewise. A frame between the cursors may be in the engine for its first trip.
 void FramePipeline::give_up() noexcept {
-  for (std::uint32_t at = second_; at != first_; ++at) {
-    // The first trip may be under way; a second one that waits for the engine is not.
-    FrameRecord& record = records_[at & mask_];
-    if (record.trips[1] == TripState::ready) record.rests.store(true, std::memory_order_relaxed);
-  }
-  for (std::uint32_t at = first_; at != tail_; ++at) records_[at & mask_].rests.store(true, std::memory_order_relaxed);
+  for (std::uint32_t at = second_; at != first_; ++at)
+    if (FrameRecord& record = records_[at & mask_]; record.trips[1] == TripState::ready) take_back(record, 1);
+  for (std::uint32_t at = first_; at != tail_; ++at)
+    if (FrameRecord& record = records_[at & mask_]; record.trips[0] == TripState::ready) take_back(record, 0);
+}
+
+void FramePipeline::take_back(FrameRecord& record, std::size_t trip) noexcept {
+  record.trips[trip] = TripState::none;
+  if (record.job == &record.macsec.macsec.job) undo_macsec(record.macsec.macsec);
+  record.rests.store(true, std::memory_order_relaxed);
 }
 
 // An engine gives every job back, within its own limits on how long it may take.

@@ -18,6 +18,7 @@
 
 #include "driver/dpdk/common/bounce.hpp"
 #include "driver/dpdk/common/esp_job.hpp"
+#include "driver/dpdk/net/macsec_job.hpp"
 
 namespace linecrypt::dpdk {
 
@@ -26,6 +27,10 @@ struct FrameRecord;
 // A job's record is found by the job: it is the first in here.
 struct EspTrip {
   EspJob esp;
+  FrameRecord* record = nullptr;
+};
+struct MacsecTrip {
+  MacsecJob macsec;
   FrameRecord* record = nullptr;
 };
 
@@ -45,6 +50,7 @@ enum class TripState : std::uint8_t {
 
 struct FrameRecord {
   EspTrip esp;
+  MacsecTrip macsec;
   rte_mbuf* mbuf = nullptr;
   Job* job = nullptr;                // of the trip that is under way
   std::uint32_t engine_queue = 0;    // that has it
@@ -52,7 +58,7 @@ struct FrameRecord {
   std::array<TripState, 2> trips{};  //
   std::array<bool, 2> bounced{};     // a bounce buffer is taken for that trip
   Fate fate = Fate::forward;
-  bool protects = false;  // a session had a hand in it
+  bool protects = false;  // an ESP session had a hand in it
   Verdict verdict = Verdict::ok;
   std::uint64_t userdata = 0;  // of that session, ingress
 };
@@ -118,6 +124,13 @@ class FramePipeline {
   bool flush(std::uint32_t& cursor) noexcept;
   std::uint32_t poll(std::uint32_t engine_queue) noexcept;
   void end_trip(Job& job) noexcept;
+  void end_esp_trip(EspTrip& trip) noexcept;
+  void end_macsec_trip(MacsecTrip& trip) noexcept;
+  // What a job that the engine has taken used of its SA's lease; `renewals` grows where that is to be renewed.
+  void count_lease(Job& job) noexcept;
+  void renew_leases(EngineQueue& queue) noexcept;
+  void tell_limits() noexcept;
+  static void take_back(FrameRecord& record, std::size_t trip) noexcept;
   void give_up() noexcept;
   [[nodiscard]] bool wait_for(const FrameRecord& record) noexcept;
 
@@ -131,9 +144,13 @@ class FramePipeline {
   std::uint32_t second_ = 0;
   std::uint32_t first_ = 0;
   std::uint32_t tail_ = 0;
-  std::uint32_t idle_ = 0;  // calls in vain
+  std::uint32_t idle_ = 0;      // calls in vain
+  bool limit_reached_ = false;  // by a session, since tell_limits()
   Batch batch_;
-  std::array<EspSession*, batch_most> renewals_{};
+  std::array<EspSession*, batch_most> esp_renewals_{};
+  std::uint32_t esp_renewals_count_ = 0;
+  std::array<MacsecRenewal, batch_most> macsec_renewals_{};
+  std::uint32_t macsec_renewals_count_ = 0;
 };
 
 // 1. A frame that was not looked at begins, if it is still to go on; in the second trip not before the first is over.

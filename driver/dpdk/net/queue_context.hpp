@@ -8,12 +8,14 @@
 
 #include "driver/dpdk/net/esp_steering.hpp"
 #include "driver/dpdk/net/lower_device.hpp"
+#include "driver/dpdk/net/macsec_sessions.hpp"
 
 namespace linecrypt::dpdk {
 
 struct QueueContext {
   EspSessions& esp_sessions;
   EspSteering& esp_steering;
+  MacsecSessions& macsec;
   LowerDevice& lower;
   Unprotected unprotected = Unprotected::drop;
   std::uint16_t port = 0;         // our own

@@ -81,14 +81,33 @@ void RxQueue::advance() noexcept {
       [this](FrameRecord& record, BounceRing& bounces) noexcept { return begin_esp_trip(record, bounces); });
 }
 
-TripBegin RxQueue::begin_macsec_trip(FrameRecord& /*record*/, BounceRing& /*bounces*/) noexcept {
+// A frame that no rule matches goes on as it is.
+TripBegin RxQueue::begin_macsec_trip(FrameRecord& record, BounceRing& bounces) noexcept {
+  record.verdict = Verdict::bypassed;
+  if (!context_.macsec.has_rx_rules()) return TripBegin::none;
+  MacsecJob& macsec = record.macsec.macsec;
+  switch (begin_macsec_rx(macsec, context_.macsec, record.mbuf, engine_queue_, bounces)) {
+    case MacsecBegin::ready:
+      record.macsec.record = &record;
+      record.job = &macsec.job;
+      record.engine_queue = macsec.queue;
+      record.bounced[0] = macsec.bounce != nullptr;
+      return TripBegin::ready;
+    case MacsecBegin::pass:
+      return TripBegin::none;
+    case MacsecBegin::no_bounce:
+      return TripBegin::wait;
+    case MacsecBegin::drop:
+      break;
+  }
+  record.verdict = Verdict::no_sa;
+  record.fate = Fate::drop;
   return TripBegin::none;
 }
 
 // 1. Whose it is; nobody's: it goes on as it is. 2. The job.
 TripBegin RxQueue::begin_esp_trip(FrameRecord& record, BounceRing& bounces) noexcept {
   // 1.
-  record.verdict = Verdict::bypassed;
   if (!context_.esp_steering.active()) return TripBegin::none;
   const EspHeader esp = find_esp_in(record.mbuf);
   if (!esp.found) return TripBegin::none;

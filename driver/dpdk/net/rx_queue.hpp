@@ -40,7 +40,9 @@ class alignas(64) RxQueue {
 
   RxQueue(QueueContext& context, std::uint16_t index, std::uint32_t engine_queue, std::uint32_t frames);
 
-  [[nodiscard]] bool looks_at_frames() const noexcept { return context_.esp_steering.active(); }
+  [[nodiscard]] bool looks_at_frames() const noexcept {
+    return context_.esp_steering.active() || context_.macsec.has_rx_rules();
+  }
   std::uint16_t receive_plain(rte_mbuf** mbufs, std::uint16_t count) noexcept;
   void take_from_lower(std::uint16_t count) noexcept;
   void advance() noexcept;

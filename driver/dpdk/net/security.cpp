@@ -1,4 +1,4 @@
-// rte_security of the ethdev: IPsec sessions, inline protocol.
+// rte_security of the ethdev: IPsec sessions, inline protocol, and MACsec.
 #include <fmt/format.h>
 
 #include <cerrno>
@@ -43,9 +43,10 @@ bool read_given_iv(const char* text, std::array<std::uint8_t, 8>& iv) {
 // 2. The session, and its IV where one is given. 3. Packets find it.
 int create(void* port, rte_security_session_conf* conf, rte_security_session* session) {
   NetDevice& device = device_of(port);
-  EspHandle& handle = net_handle(session).esp;
-  handle = {};
+  net_handle(session) = {};
   session->fast_mdata = 0;
+  if (conf->protocol == RTE_SECURITY_PROTOCOL_MACSEC) return device.macsec().create(*conf, net_handle(session).macsec);
+  EspHandle& handle = net_handle(session).esp;
   // 1.
   const bool ingress =
       conf->protocol == RTE_SECURITY_PROTOCOL_IPSEC && conf->ipsec.direction == RTE_SECURITY_IPSEC_SA_DIR_INGRESS;
@@ -77,6 +78,8 @@ int create(void* port, rte_security_session_conf* conf, rte_security_session* se
 
 int update(void* port, rte_security_session* session, rte_security_session_conf* conf) {
   if (session == nullptr || conf == nullptr) return -EINVAL;
+  if (const MacsecHandle& macsec = net_handle(session).macsec; macsec.session != nullptr)
+    return device_of(port).macsec().update(*conf, macsec);
   return device_of(port).esp_sessions().update(*conf, action, net_handle(session).esp);
 }
 
@@ -84,6 +87,8 @@ int update(void* port, rte_security_session* session, rte_security_session_conf*
 int destroy(void* port, rte_security_session* session) {
   if (session == nullptr) return -EINVAL;
   NetDevice& device = device_of(port);
+  if (MacsecHandle& macsec = net_handle(session).macsec; macsec.session != nullptr)
+    return device.macsec().destroy(macsec);
   EspHandle& handle = net_handle(session).esp;
   const EspSession* const found = EspSessions::find(handle);
   if (found == nullptr) return -EINVAL;
@@ -99,6 +104,11 @@ unsigned size(void* /*port*/) {
 int stats(void* port, rte_security_session* session, rte_security_stats* out) {
   // All sessions of a device together are not counted.
   if (session == nullptr || out == nullptr) return -EINVAL;
+  if (const MacsecHandle& macsec = net_handle(session).macsec; macsec.session != nullptr) {
+    *out = {};
+    out->protocol = RTE_SECURITY_PROTOCOL_MACSEC;
+    return device_of(port).macsec().stats(macsec, out->macsec);
+  }
   return device_of(port).esp_sessions().stats(net_handle(session).esp, *out);
 }
 
@@ -112,6 +122,25 @@ const rte_security_capability* capabilities(void* port) {
   return device_of(port).capabilities().security();
 }
 
+int create_sc(void* port, rte_security_macsec_sc* conf) {
+  return conf == nullptr ? -EINVAL : device_of(port).macsec().create_sc(*conf);
+}
+int destroy_sc(void* port, std::uint16_t id) {
+  return device_of(port).macsec().destroy_sc(id);
+}
+int sc_stats(void* port, std::uint16_t id, rte_security_macsec_sc_stats* out) {
+  return out == nullptr ? -EINVAL : device_of(port).macsec().sc_stats(id, *out);
+}
+int create_sa(void* port, rte_security_macsec_sa* conf) {
+  return conf == nullptr ? -EINVAL : device_of(port).macsec().create_sa(*conf);
+}
+int destroy_sa(void* port, std::uint16_t id) {
+  return device_of(port).macsec().destroy_sa(id);
+}
+int sa_stats(void* port, std::uint16_t id, rte_security_macsec_sa_stats* out) {
+  return out == nullptr ? -EINVAL : device_of(port).macsec().sa_stats(id, *out);
+}
+
 rte_security_ops make_operations() {
   rte_security_ops ops{};
   ops.session_create = create;
@@ -121,6 +150,12 @@ rte_security_ops make_operations() {
   ops.session_destroy = destroy;
   ops.set_pkt_metadata = set_metadata;
   ops.capabilities_get = capabilities;
+  ops.macsec_sc_create = create_sc;
+  ops.macsec_sc_destroy = destroy_sc;
+  ops.macsec_sc_stats_get = sc_stats;
+  ops.macsec_sa_create = create_sa;
+  ops.macsec_sa_destroy = destroy_sa;
+  ops.macsec_sa_stats_get = sa_stats;
   return ops;
 }
 

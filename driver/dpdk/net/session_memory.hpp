@@ -4,12 +4,14 @@
 #include <rte_security_driver.h>
 
 #include "driver/dpdk/common/esp_sessions.hpp"
+#include "driver/dpdk/net/macsec_session.hpp"
 
 namespace linecrypt::dpdk {
 
-// In an rte_security_session of ours.
+// In an rte_security_session of ours: one of the two.
 struct NetHandle {
   EspHandle esp;
+  MacsecHandle macsec;
 };
 
 [[nodiscard]] inline NetHandle& net_handle(void* session) noexcept {

@@ -26,8 +26,8 @@ void for_tx(const rte_eth_dev* port, Each&& each) {
     if (auto* const queue = queue_at<TxQueue>(port->data->tx_queues, i); queue != nullptr) each(i, *queue);
 }
 
-// Verdicts of both directions; `pending` is none.
-constexpr std::uint32_t own_xstats = 2 * (static_cast<std::uint32_t>(verdict_count) - 1);
+// Verdicts of both directions, `pending` is none; and frames flagged for MACsec that no rule matched.
+constexpr std::uint32_t own_xstats = 2 * (static_cast<std::uint32_t>(verdict_count) - 1) + 1;
 
 int lower_xstats(const rte_eth_dev* port) {
   const auto lower = device_of(port).lower().port();
@@ -82,6 +82,8 @@ int name_xstats(rte_eth_dev* port, rte_eth_xstat_name* out, unsigned count) {
     for (std::size_t i = 1; i < verdict_count; ++i, ++next)
       *fmt::format_to_n(next->name, sizeof next->name - 1, "{}_{}", way, linecrypt::name(static_cast<Verdict>(i))).out =
           '\0';
+  *fmt::format_to_n(next->name, sizeof next->name - 1, "tx_macsec_unmatched").out = '\0';
+  ++next;
   std::vector<rte_eth_xstat_name> names(static_cast<std::size_t>(below));
   const auto lower = device_of(port).lower().port();
   if (lower && below != 0 && rte_eth_xstats_get_names(*lower, names.data(), static_cast<unsigned>(below)) == below)
@@ -110,6 +112,7 @@ int read_xstats(rte_eth_dev* port, rte_eth_xstat* out, unsigned count) {
     for_tx(port, [&](std::uint16_t, const TxQueue& queue) { value += queue.count(static_cast<Verdict>(i)); });
     put(value);
   }
+  put(device_of(port).macsec().unmatched());
   std::vector<rte_eth_xstat> values(static_cast<std::size_t>(below));
   const auto lower = device_of(port).lower().port();
   if (lower && below != 0 && rte_eth_xstats_get(*lower, values.data(), static_cast<unsigned>(below)) == below)

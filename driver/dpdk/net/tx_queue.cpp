@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <new>
 
+#include "driver/dpdk/common/inner_checksum.hpp"
 #include "driver/dpdk/common/mbuf.hpp"
 #include "driver/dpdk/net/session_memory.hpp"
 
@@ -25,6 +26,23 @@ constexpr std::uint64_t drain_milliseconds = 500;
 std::uint16_t l2_length_of_frame(const rte_mbuf& mbuf) noexcept {
   if (mbuf.l2_len != 0) return mbuf.l2_len;
   return l2_length_of(rte_pktmbuf_mtod(&mbuf, const std::uint8_t*), mbuf.data_len);
+}
+
+// Of a clear frame, where its mbuf asks for them. False: it asks for something else, or lies in segments.
+bool write_checksums(rte_mbuf& mbuf) noexcept {
+  constexpr std::uint64_t checksums = RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_L4_MASK;
+  constexpr std::uint64_t others = RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_VLAN | RTE_MBUF_F_TX_QINQ |
+                                   RTE_MBUF_F_TX_OUTER_IP_CKSUM | RTE_MBUF_F_TX_OUTER_UDP_CKSUM;
+  if ((mbuf.ol_flags & others) != 0) return false;
+  if ((mbuf.ol_flags & checksums) == 0) return true;
+  const std::uint16_t l2_length = l2_length_of_frame(mbuf);
+  if (mbuf.nb_segs != 1 || l2_length == 0 || mbuf.data_len <= l2_length) return false;
+  std::uint8_t* const ip = rte_pktmbuf_mtod_offset(&mbuf, std::uint8_t*, l2_length);
+  const auto length = static_cast<std::uint32_t>(mbuf.data_len - l2_length);
+  if ((mbuf.ol_flags & RTE_MBUF_F_TX_IP_CKSUM) != 0) write_ip_checksum(ip, length);
+  if ((mbuf.ol_flags & RTE_MBUF_F_TX_L4_MASK) != 0) write_l4_checksum(ip, length);
+  mbuf.ol_flags &= ~(checksums | RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IPV6);
+  return true;
 }
 
 }  // namespace
@@ -129,8 +147,30 @@ TripBegin TxQueue::begin_esp_trip(FrameRecord& record, BounceRing& bounces) noex
   return refuse(record, verdict);
 }
 
-TripBegin TxQueue::begin_macsec_trip(FrameRecord& record, BounceRing& /*bounces*/) noexcept {
-  if ((record.mbuf->ol_flags & RTE_MBUF_F_TX_MACSEC) == 0) return TripBegin::none;
+// 1. What the lower device cannot do to a frame that is encrypted is done before, or the frame is refused.
+// 2. The job; a session without protection lets its frames pass.
+TripBegin TxQueue::begin_macsec_trip(FrameRecord& record, BounceRing& bounces) noexcept {
+  rte_mbuf* const mbuf = record.mbuf;
+  if ((mbuf->ol_flags & RTE_MBUF_F_TX_MACSEC) == 0) return TripBegin::none;
+  // 1.
+  if (!is_exclusive(mbuf) || (!record.protects && !write_checksums(*mbuf))) return refuse(record, Verdict::unsupported);
+  // 2.
+  MacsecJob& macsec = record.macsec.macsec;
+  switch (begin_macsec_tx(macsec, context_.macsec, mbuf, index_, bounces)) {
+    case MacsecBegin::ready:
+      record.macsec.record = &record;
+      record.job = &macsec.job;
+      record.engine_queue = macsec.queue;
+      record.bounced[1] = macsec.bounce != nullptr;
+      return TripBegin::ready;
+    case MacsecBegin::pass:
+      record.verdict = Verdict::bypassed;
+      return TripBegin::none;
+    case MacsecBegin::no_bounce:
+      return TripBegin::wait;
+    case MacsecBegin::drop:
+      break;
+  }
   return refuse(record, Verdict::no_sa);
 }
 
