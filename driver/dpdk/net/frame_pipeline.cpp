@@ -62,7 +62,6 @@ bool FramePipeline::flush(std::uint32_t& cursor) noexcept {
     if (job.verdict != Verdict::pending) end_trip(job);
   }
   queue.lock.unlock();
-  tell_limits();
   // 2.
   if (esp_renewals_count_ != 0 || macsec_renewals_count_ != 0) renew_leases(queue);
   if (accepted == count) {
@@ -108,7 +107,6 @@ std::uint32_t FramePipeline::poll(std::uint32_t engine_queue) noexcept {
   const std::uint32_t count = device_.engine().poll(queue.id, jobs);
   for (std::uint32_t i = 0; i < count; ++i) end_trip(*jobs[i]);
   queue.lock.unlock();
-  tell_limits();
   if (count != 0)
     idle_ = 0;
   else if (++idle_ % calls_before_help == 0)
@@ -149,12 +147,6 @@ void FramePipeline::end_macsec_trip(MacsecTrip& trip) noexcept {
   record.verdict = trip.macsec.job.verdict;
   if (end == MacsecEnd::drop) record.fate = trip.macsec.flagged ? Fate::flagged : Fate::drop;
   record.rests.store(true, std::memory_order_release);
-}
-
-// No lock held.
-void FramePipeline::tell_limits() noexcept {
-  if (!std::exchange(limit_reached_, false)) return;
-  device_.wake();
 }
 
 bool FramePipeline::first_is_over(const FrameRecord& record) noexcept {

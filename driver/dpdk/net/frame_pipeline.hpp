@@ -15,6 +15,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 #include "driver/dpdk/common/bounce.hpp"
 #include "driver/dpdk/common/esp_job.hpp"
@@ -88,6 +89,8 @@ class FramePipeline {
   }
   // The oldest frame if it has come through. None: there is no such frame.
   [[nodiscard]] FrameRecord* front() noexcept;
+  // A session reached a limit since the last call: the owner tells of it (DeviceContext::tell) when it holds no lock.
+  [[nodiscard]] bool take_limit_reached() noexcept { return std::exchange(limit_reached_, false); }
   void pop() noexcept;
   // Nobody sends or receives any more: calls `drop` with every frame's mbuf, each once, when the engine has given it
   // back. False: it did not give all of them back in time; those stay.
@@ -129,7 +132,6 @@ class FramePipeline {
   // What a job that the engine has taken used of its SA's lease; `renewals` grows where that is to be renewed.
   void count_lease(Job& job) noexcept;
   void renew_leases(EngineQueue& queue) noexcept;
-  void tell_limits() noexcept;
   static void take_back(FrameRecord& record, std::size_t trip) noexcept;
   void give_up() noexcept;
   [[nodiscard]] bool wait_for(const FrameRecord& record) noexcept;
@@ -145,7 +147,7 @@ class FramePipeline {
   std::uint32_t first_ = 0;
   std::uint32_t tail_ = 0;
   std::uint32_t idle_ = 0;      // calls in vain
-  bool limit_reached_ = false;  // by a session, since tell_limits()
+  bool limit_reached_ = false;  // by a session, since take_limit_reached()
   Batch batch_;
   std::array<EspSession*, batch_most> esp_renewals_{};
   std::uint32_t esp_renewals_count_ = 0;

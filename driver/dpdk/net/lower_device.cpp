@@ -188,7 +188,7 @@ rte_eth_dev_info LowerDevice::info() const {
   info.rx_offload_capa = RTE_ETH_RX_OFFLOAD_SCATTER;
   info.tx_offload_capa = RTE_ETH_TX_OFFLOAD_MULTI_SEGS | RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE;
   info.rx_desc_lim =
-      info.tx_desc_lim = {.nb_max = 4096, .nb_min = 1, .nb_align = 1, .nb_seg_max = 64, .nb_mtu_seg_max = 64};
+      info.tx_desc_lim = {.nb_max = 4096, .nb_min = 1, .nb_align = 1, .nb_seg_max = 4, .nb_mtu_seg_max = 4};
   return info;
 }
 

@@ -47,7 +47,9 @@ std::uint16_t RxQueue::receive(rte_mbuf** mbufs, std::uint16_t count) noexcept {
   // 2.
   advance();
   // 3.
-  return deliver(mbufs, count);
+  const std::uint16_t given = deliver(mbufs, count);
+  if (pipeline_.take_limit_reached()) context_.esp_sessions.device().tell();
+  return given;
 }
 
 // Nothing is to be done with any frame.

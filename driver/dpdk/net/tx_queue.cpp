@@ -70,14 +70,18 @@ std::uint16_t TxQueue::send(rte_mbuf** mbufs, std::uint16_t count) noexcept {
     advance();
     if (taken == count || !any) break;
   }
+  const bool limit_reached = pipeline_.take_limit_reached();
   lock_.unlock();
+  if (limit_reached) context_.esp_sessions.device().tell();
   return taken;
 }
 
 void TxQueue::progress() noexcept {
   if (context_.gone.load(std::memory_order_relaxed) || !lock_.try_lock()) return;
   advance();
+  const bool limit_reached = pipeline_.take_limit_reached();
   lock_.unlock();
+  if (limit_reached) context_.esp_sessions.device().tell();
 }
 
 void TxQueue::help_if_idle() noexcept {
