@@ -280,21 +280,6 @@ void DeviceContext::service() {
     for (const Event& event : others) on_event_(event);
 }
 
-void DeviceContext::tell() {
-  std::vector<Event> others;
-  {
-    const std::unique_lock lock(mutex_, std::try_to_lock);
-    if (!lock) {
-      service_thread_.wake();
-      return;
-    }
-    drain(pending_);
-    others.swap(pending_);
-  }
-  if (!others.empty() && on_event_)
-    for (const Event& event : others) on_event_(event);
-}
-
 void DeviceContext::help() {
   if (choice_.failover == nullptr) return;
   const std::unique_lock lock(mutex_, std::try_to_lock);

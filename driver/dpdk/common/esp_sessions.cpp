@@ -68,7 +68,7 @@ int EspSessions::create(const rte_security_session_conf& conf, rte_security_sess
   session.userdata = reinterpret_cast<std::uint64_t>(conf.userdata);
   session.queue.store(no_queue, std::memory_order_relaxed);
   session.until_renewal = DeviceContext::renewal_distance(session.wide);
-  session.soft_seen = session.hard_seen = false;
+  session.soft_told = session.hard_told = false;
   session.packets.reset();
   session.bytes.reset();
   session.errors.reset();

@@ -37,8 +37,8 @@ struct alignas(64) EspSession {
   std::atomic<std::uint32_t> queue{no_queue};  // the engine's queue that it belongs to: the first user's
   // Under that queue's lock.
   std::uint32_t until_renewal = 0;
-  bool soft_seen = false;  // a limit was reached, and the service thread was woken to tell of it
-  bool hard_seen = false;
+  bool soft_told = false;  // the ethdev has told of the limit
+  bool hard_told = false;
   Counter packets;  // accepted or sent
   Counter bytes;    // of the clear packets
   Counter errors;

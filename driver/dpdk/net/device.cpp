@@ -54,6 +54,7 @@ Result<void> NetDevice::build(const std::string& name, const NetOptions& options
                                  .macsec = *macsec_,
                                  .lower = *lower_,
                                  .unprotected = options.unprotected,
+                                 .ethdev = &port,
                                  .port = port.data->port_id});
   if (options.driver.test_iv) shared_->given_ivs.resize(context_->max_sas());
   // 3.
@@ -106,34 +107,27 @@ int NetDevice::update_link() {
   return rte_eth_linkstatus_set(port_, &link);
 }
 
-// Limits of sessions, as rte_security tells of them: by the application's own word for the session.
+// What the engine tells of. Limits of IPsec sessions are told by the queue that found them.
 void NetDevice::on_event(const Event& event) {
   if (rte_eth_event_macsec_desc macsec{}; macsec_->event(event, macsec)) {
     rte_eth_dev_callback_process(port_, RTE_ETH_EVENT_MACSEC, &macsec);
     return;
   }
   const EspSession* const session = esp_sessions_->of_sa(event.sa);
-  if (session == nullptr) return;
+  if (session == nullptr || event.kind != EventKind::number_exhausted) return;
   rte_eth_event_ipsec_desc desc{};
   desc.metadata = session->userdata;
-  const auto by_packets = [session](const LifetimeLimit& limit) {
-    return limit.packets != 0 && session->packets.get() >= limit.packets;
-  };
-  switch (event.kind) {
-    case EventKind::soft_lifetime:
-      desc.subtype = by_packets(session->soft) ? RTE_ETH_EVENT_IPSEC_SA_PKT_EXPIRY : RTE_ETH_EVENT_IPSEC_SA_BYTE_EXPIRY;
-      break;
-    case EventKind::hard_lifetime:
-      desc.subtype =
-          by_packets(session->hard) ? RTE_ETH_EVENT_IPSEC_SA_PKT_HARD_EXPIRY : RTE_ETH_EVENT_IPSEC_SA_BYTE_HARD_EXPIRY;
-      break;
-    case EventKind::number_exhausted:
-      desc.subtype = RTE_ETH_EVENT_IPSEC_ESN_OVERFLOW;
-      break;
-    default:
-      return;
-  }
+  desc.subtype = RTE_ETH_EVENT_IPSEC_ESN_OVERFLOW;
   rte_eth_dev_callback_process(port_, RTE_ETH_EVENT_IPSEC, &desc);
+}
+
+void tell_limits(const QueueContext& context, const LimitNotes& limits) {
+  for (std::uint32_t i = 0; i < limits.count; ++i) {
+    rte_eth_event_ipsec_desc desc{};
+    desc.metadata = limits.notes[i].userdata;
+    desc.subtype = limits.notes[i].limit;
+    rte_eth_dev_callback_process(context.ethdev, RTE_ETH_EVENT_IPSEC, &desc);
+  }
 }
 
 // 1. Frames that wait. 2. What workers have to tell of MACsec.

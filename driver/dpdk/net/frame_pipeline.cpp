@@ -123,8 +123,7 @@ void FramePipeline::end_trip(Job& job) noexcept {
     end_macsec_trip(reinterpret_cast<MacsecTrip&>(job));
 }
 
-// 1. What became of the packet. A dummy packet is authentic, and for nobody. 2. A limit of its session that it reached:
-// the application waits for word of it.
+// 1. What became of the packet. A dummy packet is authentic, and for nobody. 2. A limit of its session that it reached.
 void FramePipeline::end_esp_trip(EspTrip& trip) noexcept {
   // 1.
   FrameRecord& record = *trip.record;
@@ -136,9 +135,21 @@ void FramePipeline::end_esp_trip(EspTrip& trip) noexcept {
     record.fate = session.egress || record.verdict == Verdict::dummy ? Fate::drop : Fate::flagged;
   }
   // 2.
-  if (trip.esp.soft_expired && !std::exchange(session.soft_seen, true)) limit_reached_ = true;
-  if (record.verdict == Verdict::hard_expired && !std::exchange(session.hard_seen, true)) limit_reached_ = true;
+  if (trip.esp.soft_expired || record.verdict == Verdict::hard_expired) note_limits(session, trip);
   record.rests.store(true, std::memory_order_release);
+}
+
+// By our own counts, and at once: an engine's events come later, a card's much later.
+void FramePipeline::note_limits(EspSession& session, const EspTrip& trip) noexcept {
+  const bool soft = trip.esp.soft_expired;
+  bool& told = soft ? session.soft_told : session.hard_told;
+  if (told || limits_.count == limits_.notes.size()) return;
+  told = true;
+  const LifetimeLimit& limit = soft ? session.soft : session.hard;
+  const bool packets = limit.packets != 0 && session.packets.get() >= limit.packets;
+  auto subtype = packets ? RTE_ETH_EVENT_IPSEC_SA_PKT_EXPIRY : RTE_ETH_EVENT_IPSEC_SA_BYTE_EXPIRY;
+  if (!soft) subtype = packets ? RTE_ETH_EVENT_IPSEC_SA_PKT_HARD_EXPIRY : RTE_ETH_EVENT_IPSEC_SA_BYTE_HARD_EXPIRY;
+  limits_.notes[limits_.count++] = {session.userdata, subtype};
 }
 
 void FramePipeline::end_macsec_trip(MacsecTrip& trip) noexcept {

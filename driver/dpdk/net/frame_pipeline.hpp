@@ -9,6 +9,7 @@
 // Threads: all but end_trip() is for one at a time, the owner of the queue.
 #pragma once
 
+#include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
 #include <array>
@@ -64,6 +65,17 @@ struct FrameRecord {
   std::uint64_t userdata = 0;  // of that session, ingress
 };
 
+// A limit of an IPsec session was reached; of a session each is told once.
+struct LimitNote {
+  std::uint64_t userdata = 0;
+  rte_eth_event_ipsec_subtype limit = RTE_ETH_EVENT_IPSEC_UNKNOWN;
+};
+// The few that one call finds. What has no room is told with the session's next packet.
+struct LimitNotes {
+  std::uint32_t count = 0;
+  std::array<LimitNote, 4> notes{};
+};
+
 enum class TripBegin : std::uint8_t {
   ready,  // record.job and record.engine_queue say what to submit
   none,   // this frame needs no such trip; or it was refused: record.fate and record.verdict say so
@@ -89,8 +101,8 @@ class FramePipeline {
   }
   // The oldest frame if it has come through. None: there is no such frame.
   [[nodiscard]] FrameRecord* front() noexcept;
-  // A session reached a limit since the last call: the owner tells of it (DeviceContext::tell) when it holds no lock.
-  [[nodiscard]] bool take_limit_reached() noexcept { return std::exchange(limit_reached_, false); }
+  // Limits that sessions have reached since the last call: the owner tells of them when it holds no lock.
+  [[nodiscard]] LimitNotes take_limits() noexcept { return std::exchange(limits_, {}); }
   void pop() noexcept;
   // Nobody sends or receives any more: calls `drop` with every frame's mbuf, each once, when the engine has given it
   // back. False: it did not give all of them back in time; those stay.
@@ -129,6 +141,7 @@ class FramePipeline {
   void end_trip(Job& job) noexcept;
   void end_esp_trip(EspTrip& trip) noexcept;
   void end_macsec_trip(MacsecTrip& trip) noexcept;
+  void note_limits(EspSession& session, const EspTrip& trip) noexcept;
   // What a job that the engine has taken used of its SA's lease; `renewals` grows where that is to be renewed.
   void count_lease(Job& job) noexcept;
   void renew_leases(EngineQueue& queue) noexcept;
@@ -146,8 +159,8 @@ class FramePipeline {
   std::uint32_t second_ = 0;
   std::uint32_t first_ = 0;
   std::uint32_t tail_ = 0;
-  std::uint32_t idle_ = 0;      // calls in vain
-  bool limit_reached_ = false;  // by a session, since take_limit_reached()
+  std::uint32_t idle_ = 0;  // calls in vain
+  LimitNotes limits_;
   Batch batch_;
   std::array<EspSession*, batch_most> esp_renewals_{};
   std::uint32_t esp_renewals_count_ = 0;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "driver/dpdk/net/esp_steering.hpp"
+#include "driver/dpdk/net/frame_pipeline.hpp"
 #include "driver/dpdk/net/lower_device.hpp"
 #include "driver/dpdk/net/macsec_sessions.hpp"
 
@@ -18,11 +19,15 @@ struct QueueContext {
   MacsecSessions& macsec;
   LowerDevice& lower;
   Unprotected unprotected = Unprotected::drop;
-  std::uint16_t port = 0;         // our own
+  rte_eth_dev* ethdev = nullptr;  // our own
+  std::uint16_t port = 0;         // its number
   std::atomic<bool> gone{false};  // engine or lower device: bursts give and take nothing any more
   // With test_iv=1: the IV of a session that has one given, by SA index.
   std::vector<std::array<std::uint8_t, 8>> given_ivs{};
 };
+
+// Tells the application, from this thread.
+void tell_limits(const QueueContext& context, const LimitNotes& limits);
 
 // Frames and bytes that passed, and those that did not.
 struct QueueCounts {

@@ -48,7 +48,7 @@ std::uint16_t RxQueue::receive(rte_mbuf** mbufs, std::uint16_t count) noexcept {
   advance();
   // 3.
   const std::uint16_t given = deliver(mbufs, count);
-  if (pipeline_.take_limit_reached()) context_.esp_sessions.device().tell();
+  if (const LimitNotes limits = pipeline_.take_limits(); limits.count != 0) tell_limits(context_, limits);
   return given;
 }
 

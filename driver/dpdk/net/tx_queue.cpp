@@ -70,18 +70,18 @@ std::uint16_t TxQueue::send(rte_mbuf** mbufs, std::uint16_t count) noexcept {
     advance();
     if (taken == count || !any) break;
   }
-  const bool limit_reached = pipeline_.take_limit_reached();
+  const LimitNotes limits = pipeline_.take_limits();
   lock_.unlock();
-  if (limit_reached) context_.esp_sessions.device().tell();
+  if (limits.count != 0) tell_limits(context_, limits);
   return taken;
 }
 
 void TxQueue::progress() noexcept {
   if (context_.gone.load(std::memory_order_relaxed) || !lock_.try_lock()) return;
   advance();
-  const bool limit_reached = pipeline_.take_limit_reached();
+  const LimitNotes limits = pipeline_.take_limits();
   lock_.unlock();
-  if (limit_reached) context_.esp_sessions.device().tell();
+  if (limits.count != 0) tell_limits(context_, limits);
 }
 
 void TxQueue::help_if_idle() noexcept {
