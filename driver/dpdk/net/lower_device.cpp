@@ -1,5 +1,6 @@
 #include "driver/dpdk/net/lower_device.hpp"
 
+#include <ethdev_driver.h>
 #include <fmt/format.h>
 #include <rte_bus.h>
 #include <rte_dev.h>
@@ -10,7 +11,6 @@
 #include <cerrno>
 #include <cstring>
 #include <mutex>
-#include <utility>
 
 #include "driver/dpdk/common/log.hpp"
 
@@ -52,9 +52,7 @@ void remove_left_behind() {
 }
 
 bool is_started(std::uint16_t port) {
-  // A port that was never configured has no link, nor queues: the state is asked for by a queue's.
-  rte_eth_rxq_info info{};
-  return rte_eth_rx_queue_info_get(port, 0, &info) == 0 && info.queue_state == RTE_ETH_QUEUE_STATE_STARTED;
+  return rte_eth_devices[port].data->dev_started != 0;
 }
 
 }  // namespace
@@ -77,6 +75,10 @@ Result<void> LowerDevice::find(const std::string& port, const LowerChoice& choic
       return Error{
           fmt::format("devargs: lower={}: no ethdev has that name; allowed: one that is there ({}), or dev({})",
                       choice.name, ports_there(port), choice.name)};
+    rte_eth_dev_owner owner{};
+    if (rte_eth_dev_owner_get(id, &owner) == 0 && owner.id != RTE_ETH_DEV_NO_OWNER)
+      return Error{fmt::format("devargs: lower={}: it belongs to {}; allowed: an ethdev without an owner", choice.name,
+                               owner.name)};
     if (is_started(id))
       return Error{fmt::format("devargs: lower={}: it is started; allowed: an ethdev that nobody uses", choice.name)};
     port_ = id;
@@ -103,12 +105,8 @@ Result<void> LowerDevice::own(const std::string& port) {
   rte_eth_dev_owner owner{};
   if (rte_eth_dev_owner_new(&owner.id) != 0) return Error{"the EAL gives no owner"};
   fmt::format_to_n(owner.name, sizeof owner.name - 1, "{}", port);
-  if (rte_eth_dev_owner_set(port_, &owner) != 0) {
-    rte_eth_dev_owner other{};
-    rte_eth_dev_owner_get(port_, &other);
-    return Error{fmt::format("devargs: lower={}: it belongs to {}; allowed: an ethdev without an owner", choice_.name,
-                             other.name)};
-  }
+  if (rte_eth_dev_owner_set(port_, &owner) != 0)
+    return Error{fmt::format("devargs: lower={}: it has got an owner meanwhile", choice_.name)};
   owner_ = owner.id;
   return {};
 }
@@ -145,30 +143,51 @@ std::optional<std::uint16_t> LowerDevice::port() const noexcept {
 
 // ---- events ----
 
+// DPDK keeps what was registered for a port beyond the port's end, and nobody can take it back by then. So one function
+// is registered for all ports, once, and looks up here whose event it is. Recursive: what is told of may close a port.
+struct LowerDevice::Watched {
+  std::recursive_mutex mutex;
+  std::vector<LowerDevice*> devices;
+
+  static Watched& all() {
+    static Watched the_devices;
+    return the_devices;
+  }
+  Watched() {
+    for (const auto event : {RTE_ETH_EVENT_INTR_RMV, RTE_ETH_EVENT_INTR_LSC, RTE_ETH_EVENT_DESTROY})
+      rte_eth_dev_callback_register(RTE_ETH_ALL, event, on_event, nullptr);
+  }
+};
+
 void LowerDevice::watch() {
   if (port_ == nowhere) return;
-  for (const auto event : {RTE_ETH_EVENT_INTR_RMV, RTE_ETH_EVENT_INTR_LSC, RTE_ETH_EVENT_DESTROY})
-    rte_eth_dev_callback_register(port_, event, on_event, this);
-  watched_ = true;
+  Watched& all = Watched::all();
+  const std::lock_guard lock(all.mutex);
+  all.devices.push_back(this);
 }
 
 void LowerDevice::unwatch() {
-  if (!std::exchange(watched_, false) || !port()) return;
-  for (const auto event : {RTE_ETH_EVENT_INTR_RMV, RTE_ETH_EVENT_INTR_LSC, RTE_ETH_EVENT_DESTROY})
-    // Refused while it runs.
-    while (rte_eth_dev_callback_unregister(port_, event, on_event, this) == -EAGAIN)
-      if (!port()) return;
+  Watched& all = Watched::all();
+  const std::lock_guard lock(all.mutex);
+  std::erase(all.devices, this);
 }
 
-int LowerDevice::on_event(std::uint16_t /*port*/, rte_eth_event_type event, void* self, void* /*result*/) {
-  auto& lower = *static_cast<LowerDevice*>(self);
-  if (event == RTE_ETH_EVENT_INTR_LSC) {
-    if (lower.on_link_) lower.on_link_();
-    return 0;
-  }
-  if (event == RTE_ETH_EVENT_DESTROY) lower.destroyed_.store(true, std::memory_order_release);
-  if (!lower.gone_.exchange(true, std::memory_order_relaxed) && lower.on_removal_) lower.on_removal_();
+int LowerDevice::on_event(std::uint16_t port, rte_eth_event_type event, void* /*self*/, void* /*result*/) {
+  Watched& all = Watched::all();
+  const std::lock_guard lock(all.mutex);
+  const auto found = std::find_if(all.devices.begin(), all.devices.end(),
+                                  [port](const LowerDevice* one) { return one->port() == port; });
+  if (found != all.devices.end()) (*found)->hear(event);
   return 0;
+}
+
+void LowerDevice::hear(rte_eth_event_type event) {
+  if (event == RTE_ETH_EVENT_INTR_LSC) {
+    if (on_link_) on_link_();
+    return;
+  }
+  if (event == RTE_ETH_EVENT_DESTROY) destroyed_.store(true, std::memory_order_release);
+  if (!gone_.exchange(true, std::memory_order_relaxed) && on_removal_) on_removal_();
 }
 
 // ---- control ----

@@ -78,13 +78,14 @@ class LowerDevice {
   Result<void> find(const std::string& port, const LowerChoice& choice);
   Result<void> own(const std::string& port);
   void release();
+  struct Watched;
   void unwatch();
+  void hear(rte_eth_event_type event);
   static int on_event(std::uint16_t port, rte_eth_event_type event, void* self, void* result);
 
   LowerChoice choice_;
   std::uint16_t port_ = nowhere;
   std::uint64_t owner_ = 0;  // 0: not owned
-  bool watched_ = false;
   bool bus_walks_ = false;
   std::atomic<bool> gone_{false};
   std::atomic<bool> destroyed_{false};  // the port is no port any more
