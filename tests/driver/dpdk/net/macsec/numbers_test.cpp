@@ -21,7 +21,7 @@ std::uint32_t pn_of(const Bytes& frame) {
 
 TEST_CASE("No PN comes twice under a key: not in an SA, not in the next one, not on two queues") {
   Port port("", 2);
-  Port other("", 1);
+  Port other("", 1, Port::Engine::software);
   FlowOptions options;
   // No other test knows it.
   options.sas = {{.key = from_hex("5ec0de5ec0de5ec0de5ec0de5ec0de01"), .pn = 1}};
@@ -62,8 +62,9 @@ TEST_CASE("More frames than a lease has numbers: none is lost and none is sent t
   const Flow flow(port, tx, options);
   // A lease of a 32-bit space has 65536.
   const std::vector<Bytes> clear(400, clear_frame(50));
+  const std::uint64_t bursts = ports_are_slow() ? 200 : 500;
   std::uint32_t next = 1;
-  for (int burst = 0; burst < 500; ++burst) {
+  for (std::uint64_t burst = 0; burst < bursts; ++burst) {
     const auto wire = port.transmit(clear);
     REQUIRE(wire.size() == clear.size());
     for (const Came& one : wire) {
@@ -72,7 +73,7 @@ TEST_CASE("More frames than a lease has numbers: none is lost and none is sent t
       ++next;
     }
   }
-  CHECK(flow.sc_stats().pkt_protected_cnt == 200000);
+  CHECK(flow.sc_stats().pkt_protected_cnt == bursts * clear.size());
 }
 
 TEST_CASE("Workers send and receive while sessions, rules and keys come and go", "[threads]") {

@@ -134,8 +134,12 @@ Came came_from(rte_mbuf* mbuf) {
   return came;
 }
 
-DriverOptions options_of(const std::string& devargs, std::uint32_t queues) {
-  const char* const asked = std::getenv("LINECRYPT_DPDK_DEVARGS");
+const char* asked_devargs() {
+  return std::getenv("LINECRYPT_DPDK_DEVARGS");
+}
+
+DriverOptions options_of(const std::string& devargs, std::uint32_t queues, Port::Engine engine = Port::Engine::asked) {
+  const char* const asked = engine == Port::Engine::asked ? asked_devargs() : nullptr;
   DriverOptions options;
   const DevargTable table{common_devargs(), &options};
   const std::string text =
@@ -159,6 +163,10 @@ std::string said() {
   std::string text(log.text, log.size);
   std::fseek(log.stream, 0, SEEK_SET);
   return text;
+}
+
+bool ports_are_slow() {
+  return asked_devargs() != nullptr && std::string(asked_devargs()).find("xclbin=") != std::string::npos;
 }
 
 bool able(const AnnexC& vector) {
@@ -326,10 +334,10 @@ struct Port::Impl {
   }
 };
 
-Port::Port(const std::string& devargs, std::uint32_t queues) : impl_(std::make_unique<Impl>()) {
+Port::Port(const std::string& devargs, std::uint32_t queues, Engine engine) : impl_(std::make_unique<Impl>()) {
   eal();
   static int ports = 0;
-  auto device = DeviceContext::open("port" + std::to_string(ports++), options_of(devargs, queues));
+  auto device = DeviceContext::open("port" + std::to_string(ports++), options_of(devargs, queues, engine));
   INFO((device.ok() ? std::string() : device.error().message));
   REQUIRE(device.ok());
   impl_->device = std::move(device).value();

@@ -43,7 +43,9 @@ struct Rule;
 
 class Port {
  public:
-  explicit Port(const std::string& devargs = "key_reuse=allow", std::uint32_t queues = 1);
+  enum class Engine { asked, software };  // a card serves one port: what stands beside it is software's
+  explicit Port(const std::string& devargs = "key_reuse=allow", std::uint32_t queues = 1,
+                Engine engine = Engine::asked);
   ~Port();
   Port(const Port&) = delete;
   Port& operator=(const Port&) = delete;
@@ -155,6 +157,8 @@ struct AnnexC {
   std::uint64_t pn;
 };
 const std::vector<AnnexC>& annex_c();
+// The emulated card takes a millisecond for a batch.
+bool ports_are_slow();
 // The engine behind the ports does it.
 bool able(const AnnexC& vector);
 
