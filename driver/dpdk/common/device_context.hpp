@@ -60,11 +60,15 @@ class DeviceContext {
   void service();
   [[nodiscard]] std::uint32_t sas();
 
-  // Called from service() for every event of an SA but those of leases, no lock held. Set it before the first add().
+  // Called from service() or tell() for every event of an SA but those of leases, no lock held. Set it before the first
+  // add().
   void on_event(std::function<void(const Event&)> handler) { on_event_ = std::move(handler); }
 
   // Called from service() when the card was lost, no lock held. Set it before the first add().
   void on_loss(std::function<void()> handler) { on_loss_ = std::move(handler); }
+
+  // Nothing is told any more: for an owner whose handlers end before this does. Leases are not renewed any more either.
+  void stop_events() { service_thread_.stop(); }
 
   // ---- workers, no lock held ----
 
@@ -75,6 +79,9 @@ class DeviceContext {
   [[nodiscard]] static std::uint32_t renewal_distance(bool wide) noexcept {
     return static_cast<std::uint32_t>((wide ? lease_largest : lease_largest_32bit) / 2);
   }
+  // A limit of an SA was reached: tells of it now, by on_event() from this thread, no lock held; while a control call is
+  // under way the service thread does it. Seldom, for it takes memory.
+  void tell();
   // Moves failover on, if nobody else does.
   void help();
 

@@ -23,15 +23,25 @@ void ServiceThread::stop() {
   ::pthread_join(thread_, nullptr);
 }
 
+void ServiceThread::wake() {
+  {
+    const std::lock_guard lock(mutex_);
+    woken_ = true;
+  }
+  wake_.notify_one();
+}
+
 void* ServiceThread::run(void* self) {
   auto& me = *static_cast<ServiceThread*>(self);
   std::unique_lock lock(me.mutex_);
-  while (!me.wake_.wait_for(lock, me.every_, [&] { return me.stopping_; })) {
+  for (;;) {
+    me.wake_.wait_for(lock, me.every_, [&] { return me.stopping_ || me.woken_; });
+    if (me.stopping_) return nullptr;
+    me.woken_ = false;
     lock.unlock();
     me.work_();
     lock.lock();
   }
-  return nullptr;
 }
 
 }  // namespace linecrypt::dpdk

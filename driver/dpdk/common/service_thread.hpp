@@ -16,6 +16,8 @@ class ServiceThread {
  public:
   // False: the system gives no thread.
   bool start(std::chrono::milliseconds every, std::function<void()> work);
+  // The next call is now.
+  void wake();
   // Waits for the call that is under way.
   void stop();
   ServiceThread() = default;
@@ -33,6 +35,7 @@ class ServiceThread {
   std::mutex mutex_;
   std::condition_variable wake_;
   bool stopping_ = false;
+  bool woken_ = false;
 };
 
 }  // namespace linecrypt::dpdk
