@@ -11,6 +11,8 @@ bool hold_frame(MacsecJob& macsec, std::uint32_t front, std::uint32_t behind, Bo
                 bool& waits) noexcept {
   rte_mbuf* const mbuf = macsec.mbuf;
   waits = false;
+  // What others look at as well stays as it is.
+  if (!is_exclusive(mbuf)) return false;
   if (mbuf->nb_segs == 1 && rte_pktmbuf_headroom(mbuf) >= front && rte_pktmbuf_tailroom(mbuf) >= behind) {
     macsec.source = packet_of(mbuf);
   } else {

@@ -9,6 +9,7 @@
 #include <array>
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -194,6 +195,9 @@ struct Port::Impl {
   std::unique_ptr<DeviceContext> device;
   std::unique_ptr<MacsecSessions> sessions;
   std::vector<std::unique_ptr<Session>> made;
+
+  // No event comes any more once the device is gone.
+  ~Impl() { device.reset(); }
   std::vector<std::unique_ptr<BounceRing>> bounces;
   std::mutex mutex;
   std::vector<rte_eth_event_macsec_desc> told;
@@ -334,8 +338,7 @@ struct Port::Impl {
   }
 };
 
-Port::Port(const std::string& devargs, std::uint32_t queues, Engine engine) : impl_(std::make_unique<Impl>()) {
-  eal();
+void Port::make(const std::string& devargs, std::uint32_t queues, Engine engine) {
   static int ports = 0;
   auto device = DeviceContext::open("port" + std::to_string(ports++), options_of(devargs, queues, engine));
   INFO((device.ok() ? std::string() : device.error().message));
@@ -356,25 +359,63 @@ Port::Port(const std::string& devargs, std::uint32_t queues, Engine engine) : im
   }
 }
 
+// ---- what is kept, and what a test leaves behind ----
+
+std::pair<std::string, std::unique_ptr<Port::Impl>>& Port::kept() {
+  eal();  // it ends later
+  static std::pair<std::string, std::unique_ptr<Impl>> the_one;
+  return the_one;
+}
+
+Port::Port(const std::string& devargs, std::uint32_t queues, Engine engine)
+    : words_(devargs + " " + std::to_string(queues)), is_kept_(engine == Engine::asked && ports_are_slow()) {
+  auto& [words, impl] = kept();
+  if (is_kept_ && impl != nullptr && words == words_) {
+    impl_ = std::move(impl);
+    (void)said();
+    return;
+  }
+  // A card serves one.
+  if (is_kept_) impl.reset();
+  impl_ = std::make_unique<Impl>();
+  make(devargs, queues, engine);
+}
+
 Port::~Port() {
-  // No event comes any more once the device is gone.
-  impl_->device.reset();
+  if (!is_kept_) return;
+  clear();
+  kept() = {words_, std::move(impl_)};
+}
+
+void Port::clear() {
+  while (!left_.sessions.empty()) destroy(*left_.sessions.begin());
+  while (!left_.scs.empty()) destroy_sc(*left_.scs.begin());
+  while (!left_.sas.empty()) destroy_sa(*left_.sas.begin());
+  (void)events(0);
 }
 
 std::vector<rte_security_capability> Port::capabilities() const {
   return MacsecSessions::capability_entries(impl_->device->capabilities(), impl_->device->max_sas());
 }
 int Port::create_sa(const rte_security_macsec_sa& conf) {
-  return impl_->sessions->create_sa(conf);
+  const int id = impl_->sessions->create_sa(conf);
+  if (id > 0) left_.sas.insert(id);
+  return id;
 }
 int Port::destroy_sa(int id) {
-  return impl_->sessions->destroy_sa(static_cast<std::uint16_t>(id));
+  const int code = impl_->sessions->destroy_sa(static_cast<std::uint16_t>(id));
+  if (code != -EBUSY) left_.sas.erase(id);
+  return code;
 }
 int Port::create_sc(const rte_security_macsec_sc& conf) {
-  return impl_->sessions->create_sc(conf);
+  const int id = impl_->sessions->create_sc(conf);
+  if (id > 0) left_.scs.insert(id);
+  return id;
 }
 int Port::destroy_sc(int id) {
-  return impl_->sessions->destroy_sc(static_cast<std::uint16_t>(id));
+  const int code = impl_->sessions->destroy_sc(static_cast<std::uint16_t>(id));
+  if (code != -EBUSY) left_.scs.erase(id);
+  return code;
 }
 int Port::sa_stats(int id, rte_security_macsec_sa_stats& out) {
   return impl_->sessions->sa_stats(static_cast<std::uint16_t>(id), out);
@@ -386,16 +427,19 @@ int Port::create(const rte_security_session_conf& conf, Session*& session) {
   auto made = std::make_unique<Session>();
   const int code = impl_->sessions->create(conf, made->handle);
   session = made.get();
-  if (code == 0)
-    impl_->made.push_back(std::move(made));
-  else
+  if (code != 0) {
     session = nullptr;
+    return code;
+  }
+  impl_->made.push_back(std::move(made));
+  left_.sessions.insert(session);
   return code;
 }
 int Port::update(const rte_security_session_conf& conf, Session* session) {
   return impl_->sessions->update(conf, session->handle);
 }
 int Port::destroy(Session* session) {
+  left_.sessions.erase(session);
   return impl_->sessions->destroy(session->handle);
 }
 int Port::stats(Session* session, rte_security_macsec_secy_stats& out) {

@@ -11,8 +11,9 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "linecrypt/macsec.hpp"
@@ -41,6 +42,13 @@ struct Layout {
 struct Session;  // a live one
 struct Rule;
 
+// What a test leaves behind is taken away with its port. Sessions take their rules' effect with them.
+struct Left {
+  std::set<int> sas, scs;
+  std::set<Session*> sessions;
+};
+
+// Opening a card takes a second: where ports are slow, the next one asked for with the same words is the last one.
 class Port {
  public:
   enum class Engine { asked, software };  // a card serves one port: what stands beside it is software's
@@ -75,7 +83,13 @@ class Port {
 
  private:
   struct Impl;
+  void clear();
+  std::string words_;
+  bool is_kept_ = false;
   std::unique_ptr<Impl> impl_;
+  Left left_;
+  static std::pair<std::string, std::unique_ptr<Impl>>& kept();
+  void make(const std::string& devargs, std::uint32_t queues, Engine engine);
 };
 
 // ---- configurations ----
