@@ -67,6 +67,7 @@ TEST_CASE("A session that asks for what is not done is refused by field, and its
       {tx, [](auto& c) { c.macsec.tx_secy.reserved = 5; }, {"tx_secy.reserved", "0x5", "0"}},
       {tx, [](auto& c) { c.macsec.tx_secy.end_station = 1; }, {"end_station=1", "send_sci=1", "one of them"}},
       {tx, [](auto& c) { c.macsec.tx_secy.scb = 1; }, {"scb=1", "send_sci=1", "one of them"}},
+      {rx, [](auto& c) { c.macsec.sci = ~std::uint64_t{0}; }, {"sci", "0xffffffffffffffff", "any other"}},
       {rx, [](auto& c) { c.macsec.rx_secy.preserve_sectag = 1; }, {"rx_secy.preserve_sectag", "1", "0"}},
       {rx, [](auto& c) { c.macsec.rx_secy.preserve_icv = 1; }, {"rx_secy.preserve_icv", "1", "0"}},
       {rx, [](auto& c) { c.macsec.rx_secy.icv_include_da_sa = 0; }, {"rx_secy.icv_include_da_sa", "0", "1"}},

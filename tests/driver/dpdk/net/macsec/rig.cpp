@@ -170,25 +170,6 @@ bool ports_are_slow() {
   return asked_devargs() != nullptr && std::string(asked_devargs()).find("xclbin=") != std::string::npos;
 }
 
-bool able(const AnnexC& vector) {
-  static const Capabilities can = [] {
-    eal();
-    auto device = DeviceContext::open("probe", options_of("key_reuse=allow", 1));
-    REQUIRE(device.ok());
-    return (*device)->capabilities();
-  }();
-  MacsecSettings settings;
-  std::string why;
-  rte_security_macsec_sc sc{};
-  sc.dir = tx;
-  sc.sc_tx.sci = vector.options.sci;
-  if (convert(session_conf(tx, vector.options, 1), sc, can, settings, why) != 0) return false;
-  MacsecKeyed keyed;
-  MacsecSa sa;
-  return convert(sa_conf(tx, vector.options.sas[0]), keyed, why) == 0 && make_sa(settings, keyed, sa, why) == 0 &&
-         check(can, sa).ok();
-}
-
 // ---- Port: the queues of an ethdev, in short ----
 
 struct Port::Impl {

@@ -173,8 +173,8 @@ struct AnnexC {
 const std::vector<AnnexC>& annex_c();
 // The emulated card takes a millisecond for a batch.
 bool ports_are_slow();
-// The engine behind the ports does it.
-bool able(const AnnexC& vector);
+// The port names its suite: then it does all of Annex C.
+bool able(const Port& port, const AnnexC& vector);
 
 Bytes key_of(std::size_t size, std::uint8_t first = 0x60);
 // An Ethernet frame with `payload` octets behind its EtherType, none of them zero.

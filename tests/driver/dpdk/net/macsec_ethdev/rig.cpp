@@ -143,12 +143,6 @@ bool ports_are_slow() {
   return asked_devargs() != nullptr && std::string(asked_devargs()).find("xclbin=") != std::string::npos;
 }
 
-bool able(const AnnexC& vector) {
-  // What the port says it can: every suite that it names does all of Annex C.
-  static const std::vector<rte_security_capability> all = Port().capabilities();
-  return std::any_of(all.begin(), all.end(), [&](const auto& one) { return one.macsec.alg == vector.alg; });
-}
-
 struct Port::Impl {
   std::string name;
   std::uint16_t id = 0;
