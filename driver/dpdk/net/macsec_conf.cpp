@@ -49,6 +49,11 @@ int read_tx(const rte_security_macsec_xform& macsec, const rte_security_macsec_s
         why, EINVAL,
         fmt::format("macsec.sci: {:#018x}, allowed: 0, or sc_tx.sci of its SC {:#018x}", macsec.sci, sc.sc_tx.sci));
   out.sci = sci_from(sc.sc_tx.sci != 0 ? sc.sc_tx.sci : macsec.sci);
+  // A receiver takes port 0 from the SCB bit; another one would give it another IV. Not every engine says so at once.
+  if (tx.scb != 0 && out.sci.port != wire::sci_port_scb)
+    return refuse(
+        why, EINVAL,
+        fmt::format("sc_tx.sci: port {} with scb, allowed: port 0 with scb (IEEE 802.1AE-2018 9.5)", out.sci.port));
   const std::uint32_t most = macsec_mtu_most(engine);
   if (tx.mtu == 0 || tx.mtu > most)
     return refuse(why, EINVAL, fmt::format("tx_secy.mtu: {}, allowed: 1 to {}", tx.mtu, most));
@@ -154,6 +159,9 @@ int convert(const rte_security_session_conf& conf, const rte_security_macsec_sc&
     return refuse(why, EINVAL, fmt::format("macsec.cipher_off: {}, allowed: 0, 30 or 50", macsec.cipher_off));
   out.secy.confidentiality_offset = macsec.cipher_off;
   out.direction = macsec.dir == RTE_SECURITY_MACSEC_DIR_TX ? Direction::egress : Direction::ingress;
+  if (macsec.sci == wire::sci_unspecified ||
+      (out.direction == Direction::egress && sc.sc_tx.sci == wire::sci_unspecified))
+    return refuse(why, EINVAL, "sci: 0xffffffffffffffff, allowed: any other (IEEE 802.1AE-2018 9.9)");
   return out.direction == Direction::egress ? read_tx(macsec, sc, engine, out, why) : read_rx(macsec, engine, out, why);
 }
 

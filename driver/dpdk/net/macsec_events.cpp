@@ -34,6 +34,8 @@ bool MacsecSessions::event(const Event& event, rte_eth_event_macsec_desc& out) {
       out.type = RTE_ETH_EVENT_MACSEC_TX_SA_PN_SOFT_EXP;
       break;
     case EventKind::number_exhausted:
+      // Told with the last number that was used.
+      if (sessions_[sa.sc].places[sa.place].hard_told.exchange(true, std::memory_order_relaxed)) return false;
       out.type = RTE_ETH_EVENT_MACSEC_TX_SA_PN_HARD_EXP;
       break;
     default:

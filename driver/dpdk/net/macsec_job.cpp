@@ -11,6 +11,8 @@ bool hold_frame(MacsecJob& macsec, std::uint32_t front, std::uint32_t behind, Bo
                 bool& waits) noexcept {
   rte_mbuf* const mbuf = macsec.mbuf;
   waits = false;
+  // What others look at as well stays as it is.
+  if (!is_exclusive(mbuf)) return false;
   if (mbuf->nb_segs == 1 && rte_pktmbuf_headroom(mbuf) >= front && rte_pktmbuf_tailroom(mbuf) >= behind) {
     macsec.source = packet_of(mbuf);
   } else {
@@ -64,9 +66,14 @@ bool give_frame(MacsecJob& macsec) noexcept {
 void undo_macsec(MacsecJob& macsec) noexcept {
   put_tags(macsec);
   if (!macsec.egress) return;
-  MacsecPlace& place = macsec.session->places[macsec.place];
-  if (place.sa.load(std::memory_order_relaxed) == pack(macsec.job.stages[0].sa))
-    place.planned.fetch_sub(1, std::memory_order_relaxed);
+  MacsecSession& session = *macsec.session;
+  MacsecPlace& place = session.places[macsec.place];
+  if (place.sa.load(std::memory_order_relaxed) != pack(macsec.job.stages[0].sa)) return;
+  place.planned.fetch_sub(1, std::memory_order_relaxed);
+  // It has a number left: the next frame takes it, if the other place has taken over behind this one.
+  if (std::uint32_t other = 1U - macsec.place;
+      macsec.rekey && place.next() < place.limit.load(std::memory_order_relaxed))
+    (void)session.current.compare_exchange_strong(other, macsec.place, std::memory_order_relaxed);
 }
 
 bool macsec_lease_due(const MacsecJob& macsec, MacsecRenewal& out) noexcept {

@@ -26,6 +26,7 @@ struct MacsecJob {
   std::uint8_t* bounce = nullptr;  // the frame is here meanwhile
   bool flagged = false;            // dropped by MACsec, and to be delivered all the same: its text is zero
   bool egress = false;
+  bool rekey = false;  // the session's
   ValidateFrames validate = ValidateFrames::strict;
   std::uint8_t place = 0;
   std::uint8_t tag_count = 0;  // VLAN tags taken out

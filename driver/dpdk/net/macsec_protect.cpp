@@ -18,8 +18,8 @@ bool switch_place(MacsecSession& session, std::uint32_t from) noexcept {
   if (other.sa.load(std::memory_order_acquire) == 0 || other.next() >= other.limit.load(std::memory_order_relaxed))
     return false;
   std::uint32_t expected = from;
-  if (!session.current.compare_exchange_strong(expected, to, std::memory_order_relaxed)) return true;  // another did
-  if (session.places[from].next() > session.last_number) session.note(MacsecNote::transmit_hard);
+  // If it fails, another worker has done so.
+  (void)session.current.compare_exchange_strong(expected, to, std::memory_order_relaxed);
   return true;
 }
 
@@ -96,6 +96,7 @@ MacsecBegin begin_macsec_tx(MacsecJob& macsec, MacsecSessions& sessions, rte_mbu
   // 7.
   take_tags(macsec, tags);
   macsec.session = session;
+  macsec.rekey = session->rekey;
   macsec.generation = session->generation.load(std::memory_order_relaxed);
   macsec.queue = session->queue_for(mine);
   Job& job = macsec.job;
@@ -106,7 +107,8 @@ MacsecBegin begin_macsec_tx(MacsecJob& macsec, MacsecSessions& sessions, rte_mbu
   return MacsecBegin::ready;
 }
 
-// 1. A refusal, counted. 2. What the number says of those to come. 3. The tags again, and into the mbuf.
+// 1. A refusal, counted. 2. What the number says of those to come; the last one is told. 3. The tags again, and into
+// the mbuf.
 MacsecEnd finish_protect(MacsecJob& macsec) noexcept {
   MacsecSession& session = *macsec.session;
   const Job& job = macsec.job;
@@ -120,8 +122,11 @@ MacsecEnd finish_protect(MacsecJob& macsec) noexcept {
   }
   // 2.
   MacsecPlace& place = session.places[macsec.place];
-  if (mine && place.sa.load(std::memory_order_relaxed) == pack(job.stages[0].sa))
+  if (mine && place.sa.load(std::memory_order_relaxed) == pack(job.stages[0].sa)) {
     place.drift.store(macsec.planned - job.number, std::memory_order_relaxed);
+    if (job.number >= session.last_number && !place.hard_told.exchange(true, std::memory_order_relaxed))
+      session.note(MacsecNote::transmit_hard);
+  }
   // 3.
   put_tags(macsec);
   if (!give_frame(macsec)) {

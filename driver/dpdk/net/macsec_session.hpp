@@ -73,11 +73,11 @@ struct MacsecPlace {
   std::atomic<std::uint64_t> drift{0};
   std::atomic<std::uint64_t> limit{0};          // with a follower, its numbers stop before this one
   std::atomic<std::uint32_t> until_renewal{0};  // under the queue's lock
+  std::atomic<bool> hard_told{false};           // its last number was used, or came
   // Ingress.
   std::atomic<bool> soft_told{false};  // under the queue's lock
-  std::atomic<bool> hard_told{false};
-  SharedCounter not_using;  // frames for it while there was none: dropped
-  SharedCounter unused;     // or delivered
+  SharedCounter not_using;             // frames for it while there was none: dropped
+  SharedCounter unused;                // or delivered
 
   [[nodiscard]] std::uint64_t next() const noexcept {
     return planned.load(std::memory_order_relaxed) - drift.load(std::memory_order_relaxed);

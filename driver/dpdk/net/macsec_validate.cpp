@@ -38,9 +38,9 @@ void note_bad_tag(MacsecSession& session, Verdict why) noexcept {
 }
 
 // Unchanged text of a frame that is not validated: SecTAG and ICV off (10.6.5), in the mbuf itself. False: it is in
-// segments, and stays as it is.
+// segments or not ours alone, and stays as it is.
 bool strip(rte_mbuf* mbuf, const FrameHead& head, const wire::SecTag& tag) noexcept {
-  if (mbuf->nb_segs != 1) return false;
+  if (mbuf->nb_segs != 1 || !is_exclusive(mbuf)) return false;
   Packet packet = packet_of(mbuf);
   wire::strip_sectag(packet, head.offset(), tag);
   apply(packet, mbuf);

@@ -5,8 +5,8 @@
 
 namespace linecrypt::dpdk {
 
-// The frame in one piece with that much room: the mbuf itself, or a bounce buffer. False: it is too long, or (`waits`)
-// no bounce buffer is free.
+// The frame in one piece with that much room: the mbuf itself, or a bounce buffer. False: it is too long or not the
+// caller's alone, or (`waits`) no bounce buffer is free.
 bool hold_frame(MacsecJob& macsec, std::uint32_t front, std::uint32_t behind, BounceRing& bounces,
                 bool& waits) noexcept;
 void take_tags(MacsecJob& macsec, std::uint32_t count) noexcept;

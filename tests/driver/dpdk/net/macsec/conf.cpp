@@ -75,6 +75,11 @@ const std::vector<AnnexC>& annex_c() {
   return all;
 }
 
+bool able(const Port& port, const AnnexC& vector) {
+  const auto all = port.capabilities();
+  return std::any_of(all.begin(), all.end(), [&](const auto& one) { return one.macsec.alg == vector.alg; });
+}
+
 rte_security_macsec_sa sa_conf(rte_security_macsec_direction direction, const SaOptions& options) {
   rte_security_macsec_sa conf{};
   conf.dir = direction;

@@ -203,9 +203,13 @@ TEST_CASE("63 flows of four ANs each way, told apart by addresses out and by SCI
   std::vector<std::unique_ptr<Flow>> out;
   std::vector<std::unique_ptr<Flow>> in;
   std::vector<Bytes> clear;
-  for (std::uint32_t i = 0; i < flows; ++i) {
+  const auto options_of = [](std::uint32_t i) {
     FlowOptions options;
     options.sci = 0x0200000000000001U + (std::uint64_t{i + 1} << 16U);
+    return options;
+  };
+  for (std::uint32_t i = 0; i < flows; ++i) {
+    FlowOptions options = options_of(i);
     options.sas = {{.key = key_of(16, static_cast<std::uint8_t>(i)), .an = static_cast<std::uint8_t>(i % 4)}};
     clear.push_back(clear_frame(50 + i));
     clear.back()[5] = static_cast<std::uint8_t>(i);
@@ -218,15 +222,17 @@ TEST_CASE("63 flows of four ANs each way, told apart by addresses out and by SCI
     pattern[0] = {RTE_FLOW_ITEM_TYPE_ETH, &spec, nullptr, &mask};
     pattern[1].type = RTE_FLOW_ITEM_TYPE_END;
     out.back()->replace_rule(pattern);
-    options.sas.clear();
-    for (std::uint8_t an = 0; an < 4; ++an)
-      options.sas.push_back({.key = key_of(16, static_cast<std::uint8_t>(i + (an == i % 4 ? 0 : 100))), .an = an});
-    in.push_back(std::make_unique<Flow>(port, rx, options));
   }
   const auto wire = port.transmit(clear);
   REQUIRE(wire.size() == flows);
   std::vector<Bytes> secured;
   for (const Came& one : wire) secured.push_back(one.bytes);
+  for (std::uint32_t i = 0; i < flows; ++i) {
+    FlowOptions options = options_of(i);
+    for (std::uint8_t an = 0; an < 4; ++an)
+      options.sas.push_back({.key = key_of(16, static_cast<std::uint8_t>(i + (an == i % 4 ? 0 : 100))), .an = an});
+    in.push_back(std::make_unique<Flow>(port, rx, options));
+  }
   const auto came = port.receive(secured);
   REQUIRE(came.size() == flows);
   for (std::uint32_t i = 0; i < flows; ++i) {

@@ -14,27 +14,24 @@ FlowOptions receiver_of(const AnnexC& vector) {
   return options;
 }
 
-// How many vectors the engine behind the ports does. A card has all four suites; so has software.
-std::size_t all_able() {
-  std::size_t count = 0;
-  for (const AnnexC& vector : annex_c()) count += able(vector) ? 1 : 0;
-  return count;
-}
-
 }  // namespace
 
 TEST_CASE("The engine does all of Annex C: 16 frames in the open and 16 encrypted") {
   REQUIRE(annex_c().size() == 32);
+  const Port port;
   std::size_t encrypted = 0;
-  for (const AnnexC& vector : annex_c()) encrypted += vector.encrypted ? 1 : 0;
+  for (const AnnexC& vector : annex_c()) {
+    INFO(vector.name);
+    CHECK(able(port, vector));
+    encrypted += vector.encrypted ? 1 : 0;
+  }
   CHECK(encrypted == 16);
-  CHECK(all_able() == 32);
 }
 
 TEST_CASE("Each frame of Annex C leaves the port byte for byte, and is counted") {
   Port port;
   for (const AnnexC& vector : annex_c()) {
-    if (!able(vector)) continue;
+    if (!able(port, vector)) continue;
     INFO(vector.name);
     const Flow flow(port, tx, vector.options);
     const auto out = port.transmit({vector.clear});
@@ -61,7 +58,7 @@ TEST_CASE("Each frame of Annex C leaves the port byte for byte, and is counted")
 TEST_CASE("Each frame of Annex C comes in byte for byte, and is counted") {
   Port port;
   for (const AnnexC& vector : annex_c()) {
-    if (!able(vector)) continue;
+    if (!able(port, vector)) continue;
     INFO(vector.name);
     const Flow flow(port, rx, receiver_of(vector));
     const auto in = port.receive({vector.secured});
@@ -86,9 +83,9 @@ TEST_CASE("Each frame of Annex C comes in byte for byte, and is counted") {
 
 TEST_CASE("Each frame of Annex C goes out of one port and into another") {
   Port sender;
-  Port receiver;
+  Port receiver("key_reuse=allow", 1, Port::Engine::software);
   for (const AnnexC& vector : annex_c()) {
-    if (!able(vector)) continue;
+    if (!able(sender, vector)) continue;
     INFO(vector.name);
     const Flow out(sender, tx, vector.options);
     const Flow in(receiver, rx, receiver_of(vector));
