@@ -118,6 +118,19 @@ std::string all_keys(std::span<const DevargTable> tables) {
   return names;
 }
 
+// Where the first pair ends: at a comma that stands in no parentheses (lower=dev(net_tap0,iface=dtap0)).
+Result<std::size_t> end_of_pair(std::string_view text) {
+  std::size_t depth = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == ',' && depth == 0) return i;
+    if (text[i] == '(') ++depth;
+    if (text[i] == ')' && depth-- == 0)
+      return Error{fmt::format("devargs: \"{}\": a ) without its (", text.substr(0, i + 1))};
+  }
+  if (depth != 0) return Error{fmt::format("devargs: \"{}\": a ( without its )", text)};
+  return text.size();
+}
+
 }  // namespace
 
 std::span<const DevargKey> common_devargs() {
@@ -136,9 +149,10 @@ bool parse_number(std::string_view text, std::uint64_t least, std::uint64_t most
 Result<void> parse_devargs(std::string_view text, std::span<const DevargTable> tables) {
   std::vector<std::string_view> seen;
   while (!text.empty()) {
-    const std::size_t comma = std::min(text.find(','), text.size());
-    const std::string_view pair = text.substr(0, comma);
-    text.remove_prefix(std::min(comma + 1, text.size()));
+    auto comma = end_of_pair(text);
+    if (!comma) return comma.error();
+    const std::string_view pair = text.substr(0, *comma);
+    text.remove_prefix(std::min(*comma + 1, text.size()));
     const std::size_t equals = pair.find('=');
     if (equals == std::string_view::npos)
       return Error{fmt::format("devargs: \"{}\", allowed: key=value pairs with commas between", pair)};

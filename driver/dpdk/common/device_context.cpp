@@ -275,7 +275,8 @@ void DeviceContext::service() {
   }
   for (const std::string& message : messages) log(Severity::warning, "{}: {}", name_, message);
   if (lost && on_loss_) on_loss_();
-  if (on_event_)
+  // Read only where there are events: the handlers are set when this thread runs already.
+  if (!others.empty() && on_event_)
     for (const Event& event : others) on_event_(event);
 }
 

@@ -66,6 +66,9 @@ class DeviceContext {
   // Called from service() when the card was lost, no lock held. Set it before the first add().
   void on_loss(std::function<void()> handler) { on_loss_ = std::move(handler); }
 
+  // Nothing is told any more: for an owner whose handlers end before this does. Leases are not renewed any more either.
+  void stop_events() { service_thread_.stop(); }
+
   // ---- workers, no lock held ----
 
   // The SA has used half of its lease: lends it the next, unless a control call is under way.

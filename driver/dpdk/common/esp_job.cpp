@@ -41,7 +41,7 @@ std::uint32_t clear_bytes(const EspSession& session, const std::uint8_t* ip, std
 // 1. In which memory: the mbufs themselves, or a bounce buffer where they are in several segments, where there is no
 //    room for what is added, or where checksums would be written into a source that stays.
 // 2. Ingress: the outer destination, where only that is asked for.
-// 3. Egress: checksums of the clear packet, in mode tunnel; the clear bytes, which are gone afterwards.
+// 3. Egress: checksums of the clear packet; the clear bytes, which are gone afterwards.
 EspBegin begin_esp(EspJob& esp, EspSession& session, rte_mbuf* in, rte_mbuf* out, std::uint16_t l2_length,
                    const std::uint8_t* iv, BounceRing& bounces) noexcept {
   esp.session = &session;
@@ -56,8 +56,7 @@ EspBegin begin_esp(EspJob& esp, EspSession& session, rte_mbuf* in, rte_mbuf* out
   // 1.
   if (in->pkt_len < l2_length + 1U) return refuse(esp, Verdict::malformed_ip);
   const bool apart = in != out;
-  const bool checksums =
-      session.egress && session.tunnel && (wants_ip_checksum(session, *in) || wants_l4_checksum(session, *in));
+  const bool checksums = session.egress && (wants_ip_checksum(session, *in) || wants_l4_checksum(session, *in));
   bool bounce = in->nb_segs != 1 || out->nb_segs != 1 || (apart && checksums);
   if (session.egress)
     bounce = bounce || rte_pktmbuf_headroom(out) < esp_front_most || rte_pktmbuf_tailroom(out) < esp_behind_most;

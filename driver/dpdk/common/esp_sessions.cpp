@@ -62,10 +62,13 @@ int EspSessions::create(const rte_security_session_conf& conf, rte_security_sess
   session.wide = esp.esn;
   session.extras = asked.extras;
   session.destination = esp.destination;
+  session.udp_port = esp.udp ? esp.udp->destination_port : std::uint16_t{0};
   session.soft = esp.lifetime.soft;
+  session.hard = esp.lifetime.hard;
   session.userdata = reinterpret_cast<std::uint64_t>(conf.userdata);
   session.queue.store(no_queue, std::memory_order_relaxed);
   session.until_renewal = DeviceContext::renewal_distance(session.wide);
+  session.soft_told = session.hard_told = false;
   session.packets.reset();
   session.bytes.reset();
   session.errors.reset();

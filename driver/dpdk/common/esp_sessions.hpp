@@ -28,13 +28,17 @@ struct alignas(64) EspSession {
   bool wide = false;  // 64-bit numbers
   IpsecExtras extras;
   IpAddress destination;
+  std::uint16_t udp_port = 0;  // destination of its UDP encapsulation (RFC 3948); 0: none
   LifetimeLimit soft;
+  LifetimeLimit hard;
   const GivenIv::Key* iv_key = nullptr;
   std::uint64_t userdata = 0;
   // ---- workers ----
   std::atomic<std::uint32_t> queue{no_queue};  // the engine's queue that it belongs to: the first user's
   // Under that queue's lock.
   std::uint32_t until_renewal = 0;
+  bool soft_told = false;  // the ethdev has told of the limit
+  bool hard_told = false;
   Counter packets;  // accepted or sent
   Counter bytes;    // of the clear packets
   Counter errors;
@@ -52,6 +56,7 @@ struct alignas(64) EspSession {
 struct EspHandle {
   EspSession* session;
   std::uint32_t generation;
+  bool operator==(const EspHandle&) const = default;
 };
 
 class EspSessions {
@@ -74,6 +79,8 @@ class EspSessions {
   }
   // The session whose SA is `id`; none: it is gone. For events.
   [[nodiscard]] EspSession* of_sa(SaId id) noexcept;
+  // The one with that SA index, whoever has it now; precondition: index < DeviceContext::max_sas().
+  [[nodiscard]] EspSession& at(std::uint32_t index) noexcept { return sessions_[index]; }
   [[nodiscard]] DeviceContext& device() noexcept { return device_; }
   [[nodiscard]] GivenIv* given_iv() noexcept { return given_iv_.get(); }
 

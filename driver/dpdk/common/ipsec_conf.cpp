@@ -82,8 +82,8 @@ int read_options(const rte_security_ipsec_xform& ipsec, const IpsecFace& face, I
           "packets. (Test suites: devarg test_iv=1)");
     out.extras.given_iv = true;
   }
-  if (!tunnel && (options.ip_csum_enable != 0 || options.l4_csum_enable != 0))
-    return refuse(why, ENOTSUP, "options.ip_csum_enable and l4_csum_enable: 1 in transport mode, allowed: 0");
+  if (!tunnel && options.ip_csum_enable != 0)
+    return refuse(why, ENOTSUP, "options.ip_csum_enable: 1 in transport mode, allowed: 0");
   sa.esn = options.esn != 0;
   out.extras.inner_ip_checksum = options.ip_csum_enable != 0 || (face.options->inner_ip_csum && tunnel && !ingress);
   out.extras.inner_l4_checksum = options.l4_csum_enable != 0;

@@ -29,6 +29,13 @@ inline void apply(const Packet& packet, rte_mbuf* mbuf) noexcept {
   mbuf->pkt_len = packet.length;
 }
 
+// Nobody else looks at its segments, so they may be written into.
+[[nodiscard]] inline bool is_exclusive(const rte_mbuf* mbuf) noexcept {
+  for (; mbuf != nullptr; mbuf = mbuf->next)
+    if (!RTE_MBUF_DIRECT(mbuf) || rte_mbuf_refcnt_read(mbuf) != 1) return false;
+  return true;
+}
+
 // Copies `length` bytes from `offset` on. False: the chain has not so many.
 [[nodiscard]] inline bool gather(const rte_mbuf* mbuf, std::uint32_t offset, std::uint32_t length,
                                  std::uint8_t* out) noexcept {

@@ -13,6 +13,9 @@ class SpinLock {
     while (flag_.test_and_set(std::memory_order_acquire))
       while (flag_.test(std::memory_order_relaxed)) rte_pause();
   }
+  [[nodiscard]] bool try_lock() noexcept {
+    return !flag_.test(std::memory_order_relaxed) && !flag_.test_and_set(std::memory_order_acquire);
+  }
   void unlock() noexcept { flag_.clear(std::memory_order_release); }
 
  private:

@@ -6,8 +6,7 @@
 
 #include <array>
 
-#include "driver/dpdk/common/devargs.hpp"
-#include "linecrypt/capabilities.hpp"
+#include "driver/dpdk/common/ipsec_capability.hpp"
 
 namespace linecrypt::dpdk {
 
@@ -28,14 +27,5 @@ class CryptoCapabilities {
   std::array<rte_cryptodev_capabilities, 4> ipsec_{};
   std::array<rte_security_capability, 5> security_{};
 };
-
-// One IPsec capability for either face.
-[[nodiscard]] rte_security_capability ipsec_capability(const Capabilities& engine, const DriverOptions& options,
-                                                       rte_security_session_action_type action,
-                                                       rte_security_ipsec_sa_mode mode,
-                                                       rte_security_ipsec_sa_direction direction,
-                                                       const rte_cryptodev_capabilities* crypto);
-// AES-GCM and GMAC as ESP takes them: at most three entries, and the end.
-void fill_ipsec_crypto(const Capabilities& engine, std::array<rte_cryptodev_capabilities, 4>& out);
 
 }  // namespace linecrypt::dpdk

@@ -10,10 +10,8 @@
 #include "driver/dpdk/common/host_engine.hpp"
 #include "host/engines/delaying.hpp"
 #include "host/software/engine.hpp"
-#include "host/software/esp/sequence.hpp"
 #include "host/values/key_arena.hpp"
-#include "linecrypt/wire/esp.hpp"
-#include "linecrypt/wire/ip_packet.hpp"
+#include "tests/driver/dpdk/mutants/twin.hpp"
 
 namespace linecrypt::dpdk {
 namespace {
@@ -42,29 +40,6 @@ Fault fault_asked() {
   return found->second;
 }
 
-// An SA's key beside the engine, to open and seal its packets again.
-struct Twin {
-  Sa sa;
-  void* key = nullptr;
-};
-
-// Where ESP is in a packet. No text: it is no ESP packet.
-struct Place {
-  std::uint8_t* esp = nullptr;
-  std::uint8_t* text = nullptr;
-  std::uint32_t text_length = 0;
-};
-
-Place place_of(const Packet& packet, std::uint32_t l2) {
-  const wire::IpPacket ip = wire::parse_ip(packet.data + l2, packet.length - l2);
-  if (!ip.valid) return {};
-  std::uint32_t at = ip.l4_offset + (ip.protocol == wire::protocol_udp ? wire::udp_size : 0U);
-  constexpr std::uint32_t front = wire::esp_header_size + wire::esp_iv_size;
-  if (ip.total_length < at + front + wire::esp_trailer_size + esp_icv_size) return {};
-  std::uint8_t* const esp = packet.data + l2 + at;
-  return {esp, esp + front, ip.total_length - at - front - esp_icv_size};
-}
-
 class FaultyEngine final : public Engine {
  public:
   FaultyEngine(std::unique_ptr<Engine> inner, std::unique_ptr<software::AeadProvider> provider)
@@ -85,12 +60,13 @@ class FaultyEngine final : public Engine {
   }
   void close() override { inner_->close(); }
   Result<void> install(SaId id, const Sa& sa, Lease lease, std::uint64_t window_top) override {
-    EspSa esp = std::get<EspSa>(sa).duplicate();
-    if (fault_ == Fault::skip_address_check) esp.verify_outer = false;
     Twin& twin = twins_[id.index];
     if (twin.key == nullptr) twin.key = *keys_.allocate();
-    if (auto good = provider_->expand(esp.key.bytes(), twin.key); !good) return good;
-    twin.sa = std::move(esp);
+    const auto key = std::visit([](const auto& one) { return one.key.bytes(); }, sa);
+    if (auto good = provider_->expand(key, twin.key); !good) return good;
+    twin.sa = std::visit([](const auto& one) { return Sa(one.duplicate()); }, sa);
+    if (auto* esp = std::get_if<EspSa>(&twin.sa); esp != nullptr && fault_ == Fault::skip_address_check)
+      esp->verify_outer = false;
     return inner_->install(id, twin.sa, lease, window_top);
   }
   Result<void> update(SaId id, const SaUpdate& update) override { return inner_->update(id, update); }
@@ -108,7 +84,8 @@ class FaultyEngine final : public Engine {
  private:
   void submit_one(QueueId queue, Job& job) {
     const SaId id = job.stages[0].sa;
-    const bool ingress = job.stages[0].operation == Operation::esp_decapsulate;
+    const bool ingress =
+        job.stages[0].operation == Operation::esp_decapsulate || job.stages[0].operation == Operation::macsec_validate;
     if (id.index >= slots_.size() || slots_[id.index].generation.load() != id.generation) {
       run(queue, job);
       return;
@@ -121,8 +98,8 @@ class FaultyEngine final : public Engine {
     if (ingress && fault_ == Fault::accept_replay &&
         (job.verdict == Verdict::replay_duplicate || job.verdict == Verdict::replay_late))
       accept_replay(queue, twin, job);
-    if (!clear.empty() && job.verdict == Verdict::esp_bad_icv)
-      if (const Place place = place_of(*job.destination, job.l2_length); place.text != nullptr)
+    if (!clear.empty() && (job.verdict == Verdict::esp_bad_icv || job.verdict == Verdict::macsec_not_valid))
+      if (const Place place = place_of(twin, *job.destination, job.l2_length); place.text != nullptr)
         std::memcpy(place.text, clear.data(), clear.size());
     if (!ingress && job.verdict == Verdict::ok && (fault_ == Fault::reuse_iv || fault_ == Fault::wrong_esn))
       seal_wrongly(twin, job);
@@ -133,40 +110,14 @@ class FaultyEngine final : public Engine {
     inner_->submit(queue, {&one, 1});
   }
 
-  static std::uint64_t number_of(const EspSa& esp, const SaSlot& slot, const Place& place) {
-    const std::uint32_t low = wire::load32(place.esp + 4);
-    if (!esp.esn) return low;
-    return software::esp::infer_number(low, slot.window.top(), slot.window.size()).value_or(low);
-  }
-
-  // GCM of the text in `place` as packet `number`, under the IV that stands there.
-  software::AeadOp op_of(const Twin& twin, const Place& place, std::uint64_t number, std::uint8_t* aad) const {
-    const auto& esp = std::get<EspSa>(twin.sa);
-    software::AeadOp op;
-    op.key = twin.key;
-    std::memcpy(op.iv, esp.salt.bytes().data(), 4);
-    std::memcpy(op.iv + 4, place.esp + wire::esp_header_size, wire::esp_iv_size);
-    std::memcpy(aad, place.esp, 4);
-    if (esp.esn)
-      wire::store64(aad + 4, number);
-    else
-      wire::store32(aad + 4, static_cast<std::uint32_t>(number));
-    op.aad_head = aad;
-    op.aad_head_length = esp.esn ? 12 : 8;
-    op.in = op.out = place.text;
-    op.length = place.text_length;
-    op.tag = place.text + place.text_length;
-    return op;
-  }
-
   // Counter mode is its own inverse: sealing the cipher text gives the clear text, whatever its tag.
   std::vector<std::uint8_t> decrypted(const Twin& twin, const SaSlot& slot, const Job& job) {
-    const Place place = place_of(*job.source, job.l2_length);
+    const Place place = place_of(twin, *job.source, job.l2_length);
     if (place.text == nullptr) return {};
     std::vector<std::uint8_t> clear(place.text_length);
-    std::uint8_t aad[12];
+    std::uint8_t aad[64];
     std::uint8_t tag[16];
-    software::AeadOp op = op_of(twin, place, number_of(std::get<EspSa>(twin.sa), slot, place), aad);
+    software::AeadOp op = op_of(twin, place, number_of(twin, slot, place), aad);
     op.out = clear.data();
     op.tag = tag;
     provider_->seal({&op, 1});
@@ -175,34 +126,40 @@ class FaultyEngine final : public Engine {
 
   // The ICV becomes that of the packet as it is.
   void mend_icv(const Twin& twin, const SaSlot& slot, const Job& job) {
-    std::vector<std::uint8_t> clear = decrypted(twin, slot, job);
-    if (clear.empty()) return;
-    const Place place = place_of(*job.source, job.l2_length);
-    std::uint8_t aad[12];
-    software::AeadOp op = op_of(twin, place, number_of(std::get<EspSa>(twin.sa), slot, place), aad);
+    const std::vector<std::uint8_t> clear = decrypted(twin, slot, job);
+    const Place place = place_of(twin, *job.source, job.l2_length);
+    if (place.text == nullptr) return;
+    std::uint8_t aad[64];
+    software::AeadOp op = op_of(twin, place, number_of(twin, slot, place), aad);
     op.in = clear.data();
     provider_->seal({&op, 1});
   }
 
   // The SA anew, with a window that has not seen the packet.
-  void accept_replay(QueueId queue, const Twin& twin, Job& job) {
+  void accept_replay(QueueId queue, Twin& twin, Job& job) {
     const SaId id = job.stages[0].sa;
-    const Place place = place_of(*job.source, job.l2_length);
+    const Place place = place_of(twin, *job.source, job.l2_length);
     if (place.text == nullptr) return;
-    const std::uint64_t number = number_of(std::get<EspSa>(twin.sa), slots_[id.index], place);
-    if (number == 0 || !inner_->remove(id) || !inner_->install(id, twin.sa, {}, number - 1)) return;
+    const std::uint64_t number = number_of(twin, slots_[id.index], place);
+    if (number == 0 || !inner_->remove(id)) return;
+    if (auto* macsec = std::get_if<MacsecSa>(&twin.sa)) macsec->lowest_pn = number;
+    if (!inner_->install(id, twin.sa, {}, number - 1)) return;
     job.verdict = Verdict::pending;
     run(queue, job);
   }
 
   // Egress, after the engine: opened, and sealed under an IV that does not change, or a number without its high half.
   void seal_wrongly(const Twin& twin, const Job& job) {
-    const Place place = place_of(*job.destination, job.l2_length);
-    std::uint8_t aad[12];
+    const Place place = place_of(twin, *job.destination, job.l2_length);
+    std::uint8_t aad[64];
     software::AeadOp op = op_of(twin, place, job.number, aad);
     provider_->open({&op, 1});
-    if (fault_ == Fault::reuse_iv) wire::store64(place.esp + wire::esp_header_size, 1);
-    op = op_of(twin, place, fault_ == Fault::wrong_esn ? job.number & 0xffffffffU : job.number, aad);
+    std::uint64_t number = fault_ == Fault::wrong_esn ? job.number & 0xffffffffU : job.number;
+    if (fault_ == Fault::reuse_iv) {
+      set_iv(twin, place, 1);
+      if (std::holds_alternative<MacsecSa>(twin.sa)) number = 1;
+    }
+    op = op_of(twin, place, number, aad);
     provider_->seal({&op, 1});
   }
 
