@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Runs our own tests of a driver over an engine with a fault: the test that is there for it must fail.
 
-    mutants.py {crypto,macsec} TEST-PROGRAM --libraries FOLDER... (the faulty engine's first)
+    mutants.py {ipsec,macsec} TEST-PROGRAM --libraries FOLDER... (the faulty engine's first)
 
 Without a fault everything passes, so what fails does so for the fault.
 """
@@ -11,8 +11,8 @@ import sys
 
 import dpdk_program
 
-# fault -> the test that must see it
-CRYPTO = {
+# fault -> the test that must see it; the cryptodev's tests and the ethdev's have the same names
+IPSEC = {
     "accept_bad_icv": "A packet with a bit flipped anywhere is refused, shows nothing, and the good one behind it passes",
     "accept_replay": "A packet is accepted once, whatever the window, and late ones are not",
     "skip_address_check": "A packet between other tunnel ends is refused where the session compares them",
@@ -52,7 +52,7 @@ def run(program, libraries, mutant, name, devargs=None):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("tests", choices=["crypto", "macsec"])
+    parser.add_argument("tests", choices=["ipsec", "macsec"])
     parser.add_argument("program")
     parser.add_argument("--libraries", nargs="+", required=True)
     asked = parser.parse_args()
@@ -65,7 +65,7 @@ def main():
         print(f"{'ok' if good else 'FAILED'}: {what}: {'fails' if failed else 'passes' if failed is False else 'did not run'}")
 
     check("no fault, every test", run(asked.program, asked.libraries, "none", None), False)
-    mutants = {"crypto": CRYPTO, "macsec": MACSEC}[asked.tests]
+    mutants = {"ipsec": IPSEC, "macsec": MACSEC}[asked.tests]
     for mutant, name in mutants.items():
         check(f"{mutant}: {name}", run(asked.program, asked.libraries, mutant, name), True)
     name = mutants[DEVARG[1]]

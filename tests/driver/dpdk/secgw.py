@@ -5,7 +5,8 @@
 
 Two gateways, each with a clear and a black tap. This program is the hosts on both clear sides and the circuit between the black ones:
 packets of random sizes go through both, each way, and must come out byte by byte as they went in; on the circuit there is ESP alone.
-Ours does look-aside protocol offload; the other one encrypts with crypto_aesni_mb or crypto_openssl, headers in the gateway's own code.
+Ours does look-aside protocol offload, or with --inline inline protocol offload: its black port is net_linecrypt over a tap. The other one
+encrypts with crypto_aesni_mb or crypto_openssl, headers in the gateway's own code.
 """
 import argparse
 import os
@@ -24,7 +25,7 @@ KEYS = {"a": "fe:ff:e9:92:86:65:73:1c:6d:6a:8f:94:67:30:83:08:ca:fe:ba:be",  # o
 SPI = {"a": 1005, "b": 1105}
 
 
-def configuration(folder, side, kind):
+def configuration(folder, side, kind, clear_port):
     other = "b" if side == "a" else "a"
     (net, local), (far_net, remote) = SIDES[side], SIDES[other]
     path = os.path.join(folder, f"{side}.cfg")
@@ -35,9 +36,9 @@ sp ipv4 in esp protect {SPI[other]} pri 1 dst {net} sport 0:65535 dport 0:65535
 sa out {SPI[side]} aead_algo aes-128-gcm aead_key {KEYS[side]} mode ipv4-tunnel src {local} dst {remote} {kind}
 sa in {SPI[other]} aead_algo aes-128-gcm aead_key {KEYS[other]} mode ipv4-tunnel src {remote} dst {local} {kind}
 rt ipv4 dst {remote}/32 port 0
-rt ipv4 dst {net} port 1
+rt ipv4 dst {net} port {clear_port}
 neigh port 0 02:00:00:00:00:11
-neigh port 1 02:00:00:00:00:12
+neigh port {clear_port} 02:00:00:00:00:12
 """)
     return path
 
@@ -86,12 +87,19 @@ class Gateway:
         lcore = sorted(os.sched_getaffinity(0))["ab".index(side) % len(os.sched_getaffinity(0))]
         command = [asked.program, "-l", str(lcore), "--no-huge", "-m", "512", "--no-pci", "--no-telemetry",
                    "--file-prefix", f"linecrypt-secgw-{side}-{os.getpid()}"]
+        clear_port, clear_name = 1, "net_tap1"
+        black = ["--vdev", f"net_tap0,iface=g{side}0"]
         if crypto == "crypto_linecrypt":
             command += ["-d", "librte_crypto_linecrypt.so", "--vdev", f"crypto_linecrypt,{asked.devargs}"]
+        elif crypto == "net_linecrypt":
+            # Our port is 0; the tap that it makes takes the next number, and is hidden.
+            clear_port = 2
+            command += ["-d", "librte_net_linecrypt.so"]
+            black = ["--vdev", f"net_linecrypt0,lower=dev(net_tap0,iface=g{side}0),{asked.devargs}"]
         else:
             command += ["--vdev", crypto]
-        command += ["--vdev", f"net_tap0,iface=g{side}0", "--vdev", f"net_tap1,iface=g{side}1", "--", "-P", "-p", "0x3", "-u", "0x1",
-                    *mode, "-s", "8192", f"--config=(0,0,{lcore}),(1,0,{lcore})", "-f", configuration(folder, side, kind)]
+        command += [*black, "--vdev", f"{clear_name},iface=g{side}1", "--", "-P", "-p", hex(1 | 1 << clear_port), "-u", "0x1", *mode,
+                    "-s", "8192", f"--config=(0,0,{lcore}),({clear_port},0,{lcore})", "-f", configuration(folder, side, kind, clear_port)]
         self.process = subprocess.Popen(command, cwd=folder, env=dpdk_program.environment(asked.libraries),
                                         stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT)
 
@@ -163,10 +171,12 @@ def exchange(packets, way, hop):
 
 
 def run(asked, peer, mode):
-    name = f"crypto_linecrypt and {peer}, {'library mode' if mode else 'legacy mode'}"
+    driver = "net_linecrypt" if asked.inline else "crypto_linecrypt"
+    name = f"{driver} and {peer}, {'library mode' if mode else 'legacy mode'}"
     with tempfile.TemporaryDirectory() as folder:
         # port_id is needed for look-aside as well: without it the gateway silently does the work itself.
-        ours = Gateway(asked, folder, "a", "crypto_linecrypt", "port_id 0 type lookaside-protocol-offload", mode)
+        offload = "inline-protocol-offload" if asked.inline else "lookaside-protocol-offload"
+        ours = Gateway(asked, folder, "a", driver, f"port_id 0 type {offload}", mode)
         theirs = Gateway(asked, folder, "b", peer, "", mode)
         try:
             until = time.monotonic() + 60
@@ -180,7 +190,7 @@ def run(asked, peer, mode):
                         problem = result
                         break
             if problem is None and "falling back to non-offload" in ours.text():
-                problem = "the gateway did not use look-aside"
+                problem = f"the gateway did not use {offload}"
             if problem:
                 print(f"FAILED: {name}: {problem}")
                 print(ours.text()[-1500:], theirs.text()[-1500:])
@@ -198,6 +208,7 @@ def main():
     parser.add_argument("--libraries", nargs="+", required=True)
     parser.add_argument("--devargs", required=True)
     parser.add_argument("--packets", type=int, default=1000)
+    parser.add_argument("--inline", action="store_true")
     asked = parser.parse_args()
     if not os.path.exists("/dev/net/tun"):
         dpdk_program.skip("there is no /dev/net/tun")

@@ -11,7 +11,8 @@
 using namespace linecrypt;
 using namespace linecrypt::test;
 
-TEST_CASE("Many threads send and receive under one session each and one together, while others come and go") {
+TEST_CASE("Many threads send and receive under one session each and one together, while others come and go",
+          "[threads]") {
   start_eal();
   constexpr std::uint16_t threads = 3;
   const std::uint32_t rounds = device_is_slow() ? 5 : 40;
