@@ -1,6 +1,8 @@
 #include "host/software/burst.hpp"
 
+#include <bit>
 #include <cstring>
+#include <iterator>
 
 #include "host/software/esp/decapsulate.hpp"
 #include "host/software/esp/encapsulate.hpp"
@@ -15,20 +17,21 @@ constexpr bool is_egress(Operation operation) noexcept {
   return operation == Operation::esp_encapsulate || operation == Operation::macsec_protect;
 }
 
+// By operation, the SA that it takes. No SA is of protocol none.
+struct Fitting {
+  SaProtocol protocol;
+  Direction direction;
+};
+constexpr Fitting fitting[] = {
+    {SaProtocol::none, Direction::egress},    {SaProtocol::esp, Direction::egress},
+    {SaProtocol::esp, Direction::ingress},    {SaProtocol::macsec, Direction::egress},
+    {SaProtocol::macsec, Direction::ingress},
+};
+static_assert(static_cast<std::size_t>(Operation::macsec_validate) + 1 == std::size(fitting));
+
 constexpr bool fits(const SaSlot& slot, Operation operation) noexcept {
-  switch (operation) {
-    case Operation::esp_encapsulate:
-      return slot.protocol == SaProtocol::esp && slot.direction == Direction::egress;
-    case Operation::esp_decapsulate:
-      return slot.protocol == SaProtocol::esp && slot.direction == Direction::ingress;
-    case Operation::macsec_protect:
-      return slot.protocol == SaProtocol::macsec && slot.direction == Direction::egress;
-    case Operation::macsec_validate:
-      return slot.protocol == SaProtocol::macsec && slot.direction == Direction::ingress;
-    case Operation::none:
-      break;
-  }
-  return false;
+  const Fitting& wanted = fitting[static_cast<std::size_t>(operation)];
+  return slot.protocol == wanted.protocol && slot.direction == wanted.direction;
 }
 
 Verdict prepare(Operation operation, Work& work, AeadOp& op, Events& events) noexcept {
@@ -63,9 +66,13 @@ Verdict finish_one(Operation operation, Work& work, const AeadOp& op, Events& ev
   return Verdict::wrong_operation;
 }
 
-// A MACsec frame delivered unvalidated still goes on to its ESP stage, which has its own key and tag.
-constexpr bool goes_on(Verdict verdict) noexcept {
-  return verdict == Verdict::ok || verdict == Verdict::unchecked;
+// The bit of job `i` where it goes on to its second stage; else it has its verdict and 0 comes back. A MACsec frame
+// delivered unvalidated still goes on to its ESP stage, which has its own key and tag.
+std::uint64_t end_stage(Job& job, std::uint32_t i, std::uint8_t stage, Verdict verdict) noexcept {
+  const bool passed = verdict == Verdict::ok || verdict == Verdict::unchecked;
+  if (stage == 0 && passed && job.stages[1].operation != Operation::none) return std::uint64_t{1} << i;
+  job.verdict = verdict;
+  return 0;
 }
 
 // Puts the frame where the stages work, the destination. pending: go on.
@@ -88,57 +95,40 @@ Verdict admit(const Job& job) noexcept {
 
 }  // namespace
 
-// 1. Bring each frame to its destination.
-// 2. Both stages; a job that has its verdict takes part no more.
-// 3. Verdicts become visible last, when nothing of the packet changes any more.
+// 1. What the first stage will look at, on its way into the cache: of many SAs few are there.
+// 2. Bring each frame to its destination; the job is on its way.
+// 3. Both stages. A job has its verdict once nothing of its packet changes any more, and then takes part no more.
 void Burst::run(std::span<Job* const> jobs) noexcept {
   // 1.
-  for (std::size_t i = 0; i < jobs.size(); ++i) {
-    verdicts_[i] = admit(*jobs[i]);
-    jobs[i]->verdict_stage = 0;
-    works_[i].job = jobs[i];
-    works_[i].packet = jobs[i]->destination;
+  for (const Job* job : jobs) {
+    // No access, only an address: an index beyond the table is refused below.
+    __builtin_prefetch(slots_.data() + job->stages[0].sa.index);
+    __builtin_prefetch(job->source->data);
   }
   // 2.
-  run_stage(jobs, 0);
-  run_stage(jobs, 1);
-  // 3.
-  for (std::size_t i = 0; i < jobs.size(); ++i) jobs[i]->verdict = verdicts_[i];
-}
-
-// 1. Prepare each job that is still on its way: into the list of ops to seal or to open, or to its verdict.
-// 2. One call into the provider for each list. The nonces, which hold salts, go again.
-// 3. Finish in order of preparation, so that the replay window sees packets as they came.
-void Burst::run_stage(std::span<Job* const> jobs, std::uint8_t stage) noexcept {
-  seal_.count = 0;
-  open_.count = 0;
-  // 1.
+  std::uint64_t going = 0;
   for (std::size_t i = 0; i < jobs.size(); ++i) {
-    const Stage& asked = jobs[i]->stages[stage];
-    const bool second = stage != 0;
-    if (second && (asked.operation == Operation::none || !goes_on(verdicts_[i]))) continue;
-    if (!second && verdicts_[i] != Verdict::pending) continue;
-    Ops& ops = is_egress(asked.operation) ? seal_ : open_;
-    verdicts_[i] = begin(works_[i], asked, ops.op[ops.count]);
-    jobs[i]->verdict_stage = stage;
-    jobs[i]->number = works_[i].number;
-    if (verdicts_[i] == Verdict::pending) ops.job[ops.count++] = static_cast<std::uint8_t>(i);
+    Job& job = *jobs[i];
+    Work& work = works_[i];
+    job.verdict_stage = 0;
+    work.job = &job;
+    work.packet = job.destination;
+    const Verdict admitted = admit(job);
+    if (admitted == Verdict::pending)
+      going |= std::uint64_t{1} << i;
+    else
+      job.verdict = admitted;
   }
-  // 2.
-  if (seal_.count != 0) provider_->seal({seal_.op.data(), seal_.count});
-  if (open_.count != 0) provider_->open({open_.op.data(), open_.count});
-  forget_nonces(seal_);
-  forget_nonces(open_);
   // 3.
-  finish(jobs, stage, seal_);
-  finish(jobs, stage, open_);
+  going = run_stage(going, 0);
+  if (going != 0) run_stage(going, 1);
 }
 
 // 1. The slot, and the SA in it, must be the one the id names. Acquire: its fields were written before its generation.
 // 2. Operation, protocol and direction must agree.
-// 3. The protocol's own work. The context is read once: a SetPeer may swap it between prepare and finish, and waits for
-//    this worker before it frees the old one.
-Verdict Burst::begin(Work& work, const Stage& stage, AeadOp& op) noexcept {
+// 3. The protocol's own work, which fills the whole of `op`. The context is read once: a SetPeer may swap it between
+//    prepare and finish, and waits for this worker before it frees the old one.
+inline Verdict Burst::begin(Work& work, const Stage& stage, AeadOp& op) noexcept {
   work.number = 0;
   // 1.
   if (stage.operation == Operation::none) return Verdict::wrong_operation;
@@ -148,22 +138,56 @@ Verdict Burst::begin(Work& work, const Stage& stage, AeadOp& op) noexcept {
   // 2.
   if (!fits(slot, stage.operation)) return Verdict::wrong_operation;
   // 3.
-  op = AeadOp{};
   work.slot = &slot;
   work.context = std::atomic_ref<void*>(slot.context).load(std::memory_order_acquire);
   return prepare(stage.operation, work, op, events_);
+}
+
+// 1. Prepare each job that is on its way: into the list of ops to seal or to open, or to its verdict.
+// 2. One call into the provider for each list. The nonces, which hold salts, go again.
+// 3. Finish in order of preparation, so that the replay window sees packets as they came.
+std::uint64_t Burst::run_stage(std::uint64_t going, std::uint8_t stage) noexcept {
+  seal_.count = 0;
+  open_.count = 0;
+  std::uint64_t further = 0;
+  // 1.
+  for (; going != 0; going &= going - 1) {
+    const auto i = static_cast<std::uint32_t>(std::countr_zero(going));
+    Work& work = works_[i];
+    Job& job = *work.job;
+    const Stage& asked = job.stages[stage];
+    Ops& ops = is_egress(asked.operation) ? seal_ : open_;
+    const Verdict begun = begin(work, asked, ops.op[ops.count]);
+    job.verdict_stage = stage;
+    job.number = work.number;
+    if (begun == Verdict::pending)
+      ops.job[ops.count++] = static_cast<std::uint8_t>(i);
+    else
+      further |= end_stage(job, i, stage, begun);
+  }
+  // 2.
+  if (seal_.count != 0) provider_->seal({seal_.op.data(), seal_.count});
+  if (open_.count != 0) provider_->open({open_.op.data(), open_.count});
+  forget_nonces(seal_);
+  forget_nonces(open_);
+  // 3.
+  return further | finish(seal_, stage) | finish(open_, stage);
 }
 
 void Burst::forget_nonces(Ops& ops) noexcept {
   for (std::uint32_t k = 0; k < ops.count; ++k) cleanse(ops.op[k].iv, sizeof ops.op[k].iv);
 }
 
-void Burst::finish(std::span<Job* const> jobs, std::uint8_t stage, const Ops& ops) noexcept {
+std::uint64_t Burst::finish(const Ops& ops, std::uint8_t stage) noexcept {
+  std::uint64_t further = 0;
   for (std::uint32_t k = 0; k < ops.count; ++k) {
-    const std::size_t i = ops.job[k];
-    verdicts_[i] = finish_one(jobs[i]->stages[stage].operation, works_[i], ops.op[k], events_);
-    jobs[i]->number = works_[i].number;
+    const std::uint32_t i = ops.job[k];
+    Work& work = works_[i];
+    Job& job = *work.job;
+    const Verdict verdict = finish_one(job.stages[stage].operation, work, ops.op[k], events_);
+    further |= end_stage(job, i, stage, verdict);
   }
+  return further;
 }
 
 }  // namespace linecrypt::software

@@ -37,16 +37,16 @@ class Burst {
     std::uint32_t count = 0;
   };
 
-  void run_stage(std::span<Job* const> jobs, std::uint8_t stage) noexcept;
+  // Takes the jobs of `going`, one bit each, through a stage; returns those that go on to another.
+  std::uint64_t run_stage(std::uint64_t going, std::uint8_t stage) noexcept;
   Verdict begin(Work& work, const Stage& stage, AeadOp& op) noexcept;
   static void forget_nonces(Ops& ops) noexcept;
-  void finish(std::span<Job* const> jobs, std::uint8_t stage, const Ops& ops) noexcept;
+  std::uint64_t finish(const Ops& ops, std::uint8_t stage) noexcept;
 
   AeadProvider* provider_;
   std::span<SaSlot> slots_;
   Events events_;
   std::array<Work, burst_largest> works_{};
-  std::array<Verdict, burst_largest> verdicts_{};
   Ops seal_;
   Ops open_;
 };

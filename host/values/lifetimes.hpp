@@ -8,27 +8,19 @@
 
 namespace linecrypt {
 
-// Counts one accepted packet of `bytes` (as LifetimeLimit::bytes). The packet that reaches a hard limit still passes;
-// the SA stops behind it. False: the SA had stopped before; nothing was counted but the drop, and the verdict is
-// hard_expired.
-//
-// Egress: call it right after take_number(), which has refused a stopped SA already.
-// Ingress: call it only after the tag is good and the replay window said fresh, and before the window moves.
-[[nodiscard]] inline bool account(SaSlot& slot, std::uint64_t bytes, Events& events) noexcept {
-  // 1. A burst may hold packets behind the one that reached the limit.
-  if (slot.expired.load(std::memory_order_relaxed)) {
-    slot.counters.exhausted.add();
-    return false;
-  }
-  // 2. Count.
+// Counts one packet of `bytes` (as LifetimeLimit::bytes) of an SA that has not stopped. The packet that reaches a hard
+// limit still passes; the SA stops behind it. Egress: call it right after take_number(), which refuses a stopped SA.
+inline void count_packet(SaSlot& slot, std::uint64_t bytes, Events& events) noexcept {
+  // 1. Count.
+  const std::uint64_t packets = slot.counters.packets.get() + 1;
+  const std::uint64_t total = slot.counters.bytes.get() + bytes;
   slot.counters.packets.add();
   slot.counters.bytes.add(bytes);
-  const std::uint64_t packets = slot.counters.packets.get();
-  const std::uint64_t total = slot.counters.bytes.get();
+  // No limit is 0, and one less than 0 is beyond every count.
   const auto reached = [&](const LifetimeLimit& limit) {
-    return (limit.packets != 0 && packets >= limit.packets) || (limit.bytes != 0 && total >= limit.bytes);
+    return packets > limit.packets - 1 || total > limit.bytes - 1;
   };
-  // 3. Soft: said once. Hard: the SA stops.
+  // 2. Soft: said once. Hard: the SA stops.
   if (!slot.soft_reported && reached(slot.lifetime.soft)) {
     slot.soft_reported = true;
     events.raise(slot, EventKind::soft_lifetime);
@@ -37,6 +29,17 @@ namespace linecrypt {
     slot.expired.store(true, std::memory_order_relaxed);
     events.raise(slot, EventKind::hard_lifetime);
   }
+}
+
+// Ingress: call it only after the tag is good and the replay window said fresh, and before the window moves. False: the
+// SA had stopped before; nothing was counted but the drop, and the verdict is hard_expired.
+[[nodiscard]] inline bool account(SaSlot& slot, std::uint64_t bytes, Events& events) noexcept {
+  // A burst may hold packets behind the one that reached the limit.
+  if (slot.expired.load(std::memory_order_relaxed)) {
+    slot.counters.exhausted.add();
+    return false;
+  }
+  count_packet(slot, bytes, events);
   return true;
 }
 

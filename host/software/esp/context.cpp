@@ -35,6 +35,9 @@ void write_template(Context& context, const EspSa& sa) {
     p[wire::ipv4_protocol] = protocol;
     std::memcpy(p + wire::ipv4_source, sa.source.bytes.data(), 4);
     std::memcpy(p + wire::ipv4_destination, sa.destination.bytes.data(), 4);
+    wire::Checksum sum;
+    sum.add(p + wire::ipv4_ttl, wire::ipv4_size - wire::ipv4_ttl);
+    context.header_sum = static_cast<std::uint16_t>(~sum.value());
     p += wire::ipv4_size;
   } else if (context.tunnel) {
     p[0] = 0x60;

@@ -33,8 +33,9 @@ Verdict refuse(Work& work, Verdict verdict) noexcept {
 }
 
 // A refusal after decryption began: nothing of the payload stays readable, nor what lies behind it in the frame.
-// `end` is where the packet ended when it came.
-Verdict refuse_and_zero(Work& work, Verdict verdict, std::uint8_t* payload, const std::uint8_t* end) noexcept {
+// `end` is where the packet ended when it came. Not inlined: packets that are good go past it many times.
+[[gnu::noinline]] Verdict refuse_and_zero(Work& work, Verdict verdict, std::uint8_t* payload,
+                                          const std::uint8_t* end) noexcept {
   std::memset(payload, 0, static_cast<std::size_t>(end - payload));
   return refuse(work, verdict);
 }
@@ -62,11 +63,13 @@ Verdict check_udp(const IpPacket& ip) noexcept {
 }
 
 // The SA's two ends and, where asked, ports (RFC 4301 5.2 step 3a; ports RFC 3948 2.1).
+template <Family family>
 bool outer_is_of_sa(const Context& context, const IpPacket& ip) noexcept {
+  constexpr std::size_t size = family == Family::ipv4 ? 4 : 16;
   if (context.verify_outer) {
-    if (ip.family != context.outer_family) return false;
-    if (std::memcmp(ip.source(), context.source.bytes.data(), ip.address_size()) != 0) return false;
-    if (std::memcmp(ip.destination(), context.destination.bytes.data(), ip.address_size()) != 0) return false;
+    if (family != context.outer_family) return false;
+    if (std::memcmp(ip.source(), context.source.bytes.data(), size) != 0) return false;
+    if (std::memcmp(ip.destination(), context.destination.bytes.data(), size) != 0) return false;
   }
   if (context.verify_ports) {
     const std::uint8_t* udp = ip.data + ip.l4_offset;
@@ -141,10 +144,15 @@ bool selected(const Context& context, const IpPacket& inner) noexcept {
                      [&](const Selector& selector) { return matches(selector, key); });
 }
 
+// Equal marks leave the inner packet as it is, and it is then nowhere in RFC 6040's table to be dropped.
+bool keeps_class(const Context& context, std::uint8_t inner_class, std::uint8_t outer_class) noexcept {
+  return ((inner_class ^ outer_class) & wire::ecn_mask) == 0 && !context.dscp_copy_in;
+}
+
 // ECN and DSCP of the inner packet (RFC 6040 4.2; RFC 4301 5.1.2 note 4). Precondition: not the combination to drop.
-void write_inner_class(const Context& context, std::uint8_t* inner, std::uint8_t outer_class) noexcept {
+void write_inner_class(const Context& context, std::uint8_t* inner, std::uint8_t before,
+                       std::uint8_t outer_class) noexcept {
   const bool ipv4 = inner[0] >> 4U == 4;
-  const std::uint8_t before = ipv4 ? inner[wire::ipv4_tos] : wire::ipv6_traffic_class(inner);
   std::uint32_t after = before;
   if (context.ecn) {
     const auto ecn = wire::ecn_of_inner(static_cast<wire::Ecn>(before & wire::ecn_mask),
@@ -159,32 +167,32 @@ void write_inner_class(const Context& context, std::uint8_t* inner, std::uint8_t
     wire::ipv6_set_traffic_class(inner, static_cast<std::uint8_t>(after));
 }
 
-// RFC 4303 3.4.4 and RFC 4301 5.2, tunnel mode. `end` is the packet's end as it came.
+// RFC 4303 3.4.4 and RFC 4301 5.2, tunnel mode, for inner packets of one family. `end` is the packet's end as it came.
 //
 // 1. The inner packet: of the family that the next header says, valid, no longer than the payload. TFC padding behind
-// it
-//    is dropped (RFC 4303 2.7).
+//    it is dropped (RFC 4303 2.7).
 // 2. Selectors, then ECN.
 // 3. Lifetime.
 // 4. The l2 header moves up to the inner packet; exactly the clear length stays.
+template <Family family>
 Verdict finish_tunnel(Context& context, Work& work, const Inner& payload, const std::uint8_t* end,
                       Events& events) noexcept {
   Packet& packet = *work.packet;
   const std::uint32_t l2 = work.job->l2_length;
   std::uint8_t* text = packet.data + work.offset + esp_front;
   // 1.
-  if (payload.next_header != wire::protocol_ipip && payload.next_header != wire::protocol_ipv6)
-    return refuse_and_zero(work, Verdict::esp_bad_next_header, text, end);
-  const Family family = payload.next_header == wire::protocol_ipip ? Family::ipv4 : Family::ipv6;
-  const IpPacket inner = wire::parse_ip(text, payload.length);
-  if (!inner.valid || inner.family != family) return refuse_and_zero(work, Verdict::esp_bad_inner, text, end);
+  const IpPacket inner = wire::parse_ip_as<family>(text, payload.length);
+  if (!inner.valid) return refuse_and_zero(work, Verdict::esp_bad_inner, text, end);
   // 2.
   if (!selected(context, inner)) return refuse_and_zero(work, Verdict::selector_mismatch, text, end);
   const std::uint8_t* outer = packet.data + l2;
   const std::uint8_t outer_class = outer[0] >> 4U == 4 ? outer[wire::ipv4_tos] : wire::ipv6_traffic_class(outer);
-  const auto inner_ecn = static_cast<wire::Ecn>(inner.traffic_class() & wire::ecn_mask);
-  const auto outer_ecn = static_cast<wire::Ecn>(outer_class & wire::ecn_mask);
-  if (context.ecn && wire::ecn_of_inner(inner_ecn, outer_ecn).drop)
+  const std::uint8_t inner_class = inner.traffic_class();
+  const bool keeps = keeps_class(context, inner_class, outer_class);
+  if (!keeps && context.ecn &&
+      wire::ecn_of_inner(static_cast<wire::Ecn>(inner_class & wire::ecn_mask),
+                         static_cast<wire::Ecn>(outer_class & wire::ecn_mask))
+          .drop)
     return refuse_and_zero(work, Verdict::esp_bad_ecn, text, end);
   // 3. It counts the drop itself.
   if (!account(*work.slot, inner.total_length, events)) {
@@ -192,9 +200,9 @@ Verdict finish_tunnel(Context& context, Work& work, const Inner& payload, const 
     return Verdict::hard_expired;
   }
   // 4.
-  write_inner_class(context, text, outer_class);
+  if (!keeps) write_inner_class(context, text, inner_class, outer_class);
   const std::uint32_t cut = work.offset + esp_front - l2;
-  std::memmove(packet.data + cut, packet.data, l2);
+  move_l2(packet.data + cut, packet.data, l2);
   packet.pull_front(cut);
   packet.set_length(l2 + inner.total_length);
   set_ethertype(packet, l2, family);
@@ -239,21 +247,21 @@ Verdict finish_transport(Context& context, Work& work, const Inner& payload, con
   return Verdict::ok;
 }
 
-}  // namespace
-
+// For packets whose outer header is of one family.
+//
 // 1. The outer packet: whole and valid. Fragments are refused (RFC 4303 3.4.1); the host reassembles before.
 // 2. The SA's own encapsulation: ESP or UDP.
 // 3. Long enough for ESP header, IV, trailer and ICV.
 // 4. SPI, addresses and ports are the SA's.
 // 5. An SA past its hard lifetime opens nothing.
 // 6. The number and the window (RFC 4303 3.4.3). Nothing moves before the tag is good.
-Verdict prepare_decapsulate(Work& work, AeadOp& op, Events& /*events*/) noexcept {
+template <Family family>
+Verdict prepare(Work& work, AeadOp& op) noexcept {
   Context& context = context_of(work);
   Packet& packet = *work.packet;
   const std::uint32_t l2 = work.job->l2_length;
-  if (!l2_header_fits(packet, l2)) return Verdict::malformed_ethernet;
   // 1.
-  const IpPacket ip = wire::parse_ip(packet.data + l2, packet.length - l2);
+  const IpPacket ip = wire::parse_ip_as<family>(packet.data + l2, packet.length - l2);
   if (!ip.valid) return Verdict::malformed_ip;
   if (ip.fragment) return Verdict::esp_fragment;
   // 2.
@@ -270,7 +278,7 @@ Verdict prepare_decapsulate(Work& work, AeadOp& op, Events& /*events*/) noexcept
   std::uint8_t* esp = packet.data + l2 + esp_offset;
   // 4.
   if (wire::load32(esp) != context.spi) return Verdict::esp_unknown_spi;
-  if (!outer_is_of_sa(context, ip)) return refuse(work, Verdict::esp_outer_mismatch);
+  if (!outer_is_of_sa<family>(context, ip)) return refuse(work, Verdict::esp_outer_mismatch);
   // 5.
   if (work.slot->expired.load(std::memory_order_relaxed)) return refuse(work, Verdict::hard_expired);
   // 6.
@@ -281,6 +289,16 @@ Verdict prepare_decapsulate(Work& work, AeadOp& op, Events& /*events*/) noexcept
   work.scratch = pack(text_length, ip.l4_protocol_offset);
   fill_aead(context, work, op, esp, text_length);
   return Verdict::pending;
+}
+
+}  // namespace
+
+Verdict prepare_decapsulate(Work& work, AeadOp& op, Events& /*events*/) noexcept {
+  const Packet& packet = *work.packet;
+  const std::uint32_t l2 = work.job->l2_length;
+  if (!l2_header_fits(packet, l2)) return Verdict::malformed_ethernet;
+  if (packet.length == l2) return Verdict::malformed_ip;
+  return packet.data[l2] >> 4U == 4 ? prepare<Family::ipv4>(work, op) : prepare<Family::ipv6>(work, op);
 }
 
 // 1. The tag. From here on each refusal leaves zeros where the payload was.
@@ -315,8 +333,12 @@ Verdict finish_decapsulate(Work& work, const AeadOp& op, Events& events) noexcep
   }
   if (payload.verdict != Verdict::pending) return refuse_and_zero(work, payload.verdict, text, end);
   // 4.
-  return context.tunnel ? finish_tunnel(context, work, payload, end, events)
-                        : finish_transport(context, work, payload, end, events);
+  if (!context.tunnel) return finish_transport(context, work, payload, end, events);
+  if (payload.next_header == wire::protocol_ipip)
+    return finish_tunnel<Family::ipv4>(context, work, payload, end, events);
+  if (payload.next_header == wire::protocol_ipv6)
+    return finish_tunnel<Family::ipv6>(context, work, payload, end, events);
+  return refuse_and_zero(work, Verdict::esp_bad_next_header, text, end);
 }
 
 }  // namespace linecrypt::software::esp

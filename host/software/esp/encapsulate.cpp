@@ -28,17 +28,16 @@ Text text_of(std::uint32_t clear) noexcept {
 
 // RFC 4303 2.4 - 2.6: padding 1, 2, 3, then pad length and next header.
 void write_trailer(std::uint8_t* text, const Text& sizes, std::uint8_t next_header) noexcept {
+  // All three bytes of padding, and what is too many lies under the trailer or the ICV, both written later.
   std::uint8_t* p = text + sizes.clear;
-  for (std::uint32_t i = 0; i < sizes.pad; ++i) *p++ = static_cast<std::uint8_t>(i + 1);
-  *p++ = static_cast<std::uint8_t>(sizes.pad);
-  *p = next_header;
+  wire::store32(p, 0x01020300);
+  wire::store16(p + sizes.pad, static_cast<std::uint16_t>(sizes.pad << 8U | next_header));
 }
 
 // SPI, sequence number, IV. The IV is the full number: a counter, so a nonce never comes twice under one key
 // (RFC 4106 3.1).
 void write_esp_header(std::uint8_t* esp, const Context& context, std::uint64_t number) noexcept {
-  wire::store32(esp, context.spi);
-  wire::store32(esp + 4, static_cast<std::uint32_t>(number));
+  wire::store64(esp, std::uint64_t{context.spi} << 32U | static_cast<std::uint32_t>(number));
   wire::store64(esp + wire::esp_header_size, number);
 }
 
@@ -54,7 +53,9 @@ void finish_udp_header(std::uint8_t* udp, std::uint32_t length) noexcept {
 // 2. IPv4: DF by policy, where an inner IPv6 packet counts as DF set; an identification only where fragments may
 //    come to be (RFC 6864 4.1).
 // 3. IPv6: flow label (RFC 6437 4: a tunnel may copy it; else one per SA).
-void write_outer(Context& context, std::uint8_t* outer, const IpPacket& inner, std::uint32_t total) noexcept {
+// 4. The length, and over IPv4 the checksum: the template's sum and the first eight bytes.
+[[gnu::always_inline]] inline void write_outer(Context& context, std::uint8_t* outer, const IpPacket& inner,
+                                               std::uint32_t total) noexcept {
   // 1.
   const std::uint8_t inner_class = inner.traffic_class();
   const auto inner_ecn = static_cast<wire::Ecn>(inner_class & wire::ecn_mask);
@@ -64,16 +65,25 @@ void write_outer(Context& context, std::uint8_t* outer, const IpPacket& inner, s
   if (context.outer_family == Family::ipv4) {
     // 2.
     const bool df = context.df == DfPolicy::set || (context.df == DfPolicy::copy && inner.dont_fragment());
-    outer[wire::ipv4_tos] = outer_class;
-    wire::store16(outer + wire::ipv4_identification, df ? 0 : context.identification++);
-    wire::store16(outer + wire::ipv4_fragment, df ? wire::ipv4_flag_df : 0);
+    const std::uint32_t class_and_length = std::uint32_t{0x4500} << 16U | std::uint32_t{outer_class} << 16U | total;
+    const std::uint32_t fragment =
+        df ? wire::ipv4_flag_df : static_cast<std::uint32_t>(context.identification++) << 16U;
+    // 4.
+    const std::uint64_t front = std::uint64_t{class_and_length} << 32U | fragment;
+    std::memcpy(outer, context.header.data(), wire::ipv4_size);
+    wire::store64(outer, front);
+    // The sum of 16-bit words does not depend on where in a word they stand.
+    const std::uint64_t sum = std::uint64_t{class_and_length} + fragment + context.header_sum;
+    wire::store16(outer + wire::ipv4_checksum, static_cast<std::uint16_t>(~wire::fold(sum)));
   } else {
     // 3.
     const bool copy = context.flow_label_copy && inner.family == Family::ipv6;
     const std::uint32_t label = copy ? wire::ipv6_flow_label(inner.data) : context.flow_label;
+    std::memcpy(outer, context.header.data(), wire::ipv6_size);
     wire::store32(outer, 0x60000000U | static_cast<std::uint32_t>(outer_class) << 20U | label);
+    // 4.
+    wire::store16(outer + wire::ipv6_payload_length, static_cast<std::uint16_t>(total - wire::ipv6_size));
   }
-  set_total_length(outer, total);
 }
 
 // False: the outer length field cannot say `total`.
@@ -92,10 +102,11 @@ Verdict take(Context& context, Work& work, std::uint32_t bytes, Events& events) 
   Verdict verdict = Verdict::pending;
   const std::uint64_t last = context.esn ? number_last_64bit : number_last_32bit;
   if (!take_number(*work.slot, last, events, work.number, verdict)) return verdict;
-  return account(*work.slot, bytes, events) ? Verdict::pending : Verdict::hard_expired;
+  count_packet(*work.slot, bytes, events);
+  return Verdict::pending;
 }
 
-// RFC 4303 3.3, tunnel mode.
+// RFC 4303 3.3, tunnel mode, for inner packets of one family.
 //
 // 1. The inner packet: whole and valid. What follows its total length is padding of the layer below: dropped.
 // 2. TTL, where this gateway is the forwarder (RFC 4301 5.1.2.1).
@@ -103,11 +114,12 @@ Verdict take(Context& context, Work& work, std::uint32_t bytes, Events& events) 
 // 4. The number.
 // 5. Inner TTL and its checksum; TFC padding, padding, trailer.
 // 6. The l2 header moves to the front; outer IP, UDP and ESP headers into the gap.
+template <Family family>
 Verdict prepare_tunnel(Context& context, Work& work, AeadOp& op, Events& events) noexcept {
   Packet& packet = *work.packet;
   const std::uint32_t l2 = work.job->l2_length;
   // 1.
-  const IpPacket inner = wire::parse_ip(packet.data + l2, packet.length - l2);
+  const IpPacket inner = wire::parse_ip_as<family>(packet.data + l2, packet.length - l2);
   if (!inner.valid) return Verdict::malformed_ip;
   // 2.
   if (context.decrement_ttl && inner.hop_limit() <= 1) return Verdict::ttl_exceeded;
@@ -120,8 +132,10 @@ Verdict prepare_tunnel(Context& context, Work& work, AeadOp& op, Events& events)
   // 4.
   if (const Verdict verdict = take(context, work, inner.total_length, events); verdict != Verdict::pending)
     return verdict;
-  // 5.
-  std::uint8_t* text = packet.data + l2;
+  // 5. Addresses are kept in locals: a store into the packet could be one into `packet` for all that the compiler
+  // knows.
+  std::uint8_t* const before = packet.data;
+  std::uint8_t* const text = before + l2;
   if (context.decrement_ttl) {
     if (inner.family == Family::ipv4)
       wire::ipv4_decrement_ttl(text);
@@ -129,19 +143,22 @@ Verdict prepare_tunnel(Context& context, Work& work, AeadOp& op, Events& events)
       --text[wire::ipv6_hop_limit];
   }
   packet.set_length(l2 + behind);
-  std::memset(text + inner.total_length, 0, sizes.clear - inner.total_length);
+  packet.push_front(front);
+  if (sizes.clear != inner.total_length) std::memset(text + inner.total_length, 0, sizes.clear - inner.total_length);
   write_trailer(text, sizes, inner.family == Family::ipv4 ? wire::protocol_ipip : wire::protocol_ipv6);
   // 6.
-  std::memmove(packet.data - front, packet.data, l2);
-  packet.push_front(front);
+  std::uint8_t* const outer = text - front;
+  std::uint8_t* const esp = text - esp_front;
+  move_l2(before - front, before, l2);
   set_ethertype(packet, l2, context.outer_family);
-  std::uint8_t* outer = packet.data + l2;
-  std::uint8_t* esp = outer + context.outer_size;
-  std::memcpy(outer, context.header.data(), context.outer_size);
+  work.offset = l2 + front - esp_front;
   write_outer(context, outer, inner, front + behind);
-  if (context.udp) finish_udp_header(esp - wire::udp_size, wire::udp_size + esp_front + behind);
+  if (context.udp) {
+    std::uint8_t* udp = esp - wire::udp_size;
+    std::memcpy(udp, context.header.data() + context.outer_size - wire::udp_size, wire::udp_size);
+    finish_udp_header(udp, wire::udp_size + esp_front + behind);
+  }
   write_esp_header(esp, context, work.number);
-  work.offset = static_cast<std::uint32_t>(esp - packet.data);
   fill_aead(context, work, op, esp, sizes.length);
   return Verdict::pending;
 }
@@ -195,7 +212,11 @@ Verdict prepare_transport(Context& context, Work& work, AeadOp& op, Events& even
 Verdict prepare_encapsulate(Work& work, AeadOp& op, Events& events) noexcept {
   Context& context = context_of(work);
   if (!l2_header_fits(*work.packet, work.job->l2_length)) return Verdict::malformed_ethernet;
-  return context.tunnel ? prepare_tunnel(context, work, op, events) : prepare_transport(context, work, op, events);
+  if (!context.tunnel) return prepare_transport(context, work, op, events);
+  const std::uint32_t l2 = work.job->l2_length;
+  if (work.packet->length == l2) return Verdict::malformed_ip;
+  return work.packet->data[l2] >> 4U == 4 ? prepare_tunnel<Family::ipv4>(context, work, op, events)
+                                          : prepare_tunnel<Family::ipv6>(context, work, op, events);
 }
 
 // 1. UDP over IPv6 has a checksum, and it covers the ciphertext (RFC 8200 8.1, RFC 3948 2.1). One that comes out as

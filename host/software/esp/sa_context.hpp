@@ -49,6 +49,7 @@ struct Context {
   std::uint32_t flow_label = 0;
   std::uint32_t outer_size = 0;                       // tunnel mode: IP and UDP headers; transport mode: UDP
   std::array<std::uint8_t, outer_size_max> header{};  // they, with all fields that never change
+  std::uint32_t header_sum = 0;  // IPv4: one's-complement sum of the header from TTL on, its checksum taken for 0
 
   // ---- ingress ----
   bool verify_outer = false;
@@ -109,6 +110,20 @@ inline void fill_aead(const Context& context, Work& work, AeadOp& op, std::uint8
 inline void set_ethertype(Packet& packet, std::uint32_t l2_length, Family family) noexcept {
   if (l2_length == 0) return;
   wire::store16(packet.data + l2_length - 2, family == Family::ipv4 ? wire::ethertype_ipv4 : wire::ethertype_ipv6);
+}
+
+// Moves the `length` bytes of an l2 header; nearly all are untagged Ethernet and cost no call.
+inline void move_l2(std::uint8_t* to, const std::uint8_t* from, std::uint32_t length) noexcept {
+  if (length != wire::ethernet_size) {
+    std::memmove(to, from, length);
+    return;
+  }
+  std::uint64_t front;
+  std::uint64_t back;
+  std::memcpy(&front, from, sizeof front);
+  std::memcpy(&back, from + wire::ethernet_size - sizeof back, sizeof back);
+  std::memcpy(to, &front, sizeof front);
+  std::memcpy(to + wire::ethernet_size - sizeof back, &back, sizeof back);
 }
 
 // Writes an IP header's length for a packet of `total` bytes, and the IPv4 checksum.

@@ -42,17 +42,22 @@ Verdict prepare_protect(Work& work, AeadOp& op, Events& events) noexcept {
     context.threshold_reported = true;
     events.raise(*work.slot, EventKind::pn_threshold);
   }
-  if (!account(*work.slot, data_length, events)) return Verdict::hard_expired;
-  // 5.
-  packet.push_front(context.tag_size);
-  std::memmove(packet.data, packet.data + context.tag_size, offset);
-  std::uint8_t* const tag = packet.data + offset;
-  std::memcpy(tag, context.tag.data(), context.tag_size);
+  count_packet(*work.slot, data_length, events);
+  // 5. Sizes are kept in locals: a store into the packet could be one into them for all that the compiler knows.
+  const std::uint32_t tag_size = context.tag_size;
+  std::uint8_t* const before = packet.data;
+  packet.push_front(tag_size);
+  packet.set_length(packet.length + macsec_icv_size);
+  std::uint8_t* const tag = before - tag_size + offset;
+  wire::move_head(before - tag_size, before, offset);
+  // Both sizes of a SecTAG are this: a copy of eight bytes, or of sixteen.
+  std::memcpy(tag, context.tag.data(), wire::sectag_size);
+  if (tag_size != wire::sectag_size)
+    std::memcpy(tag + wire::sectag_size, context.tag.data() + wire::sectag_size, wire::sectag_size);
   tag[wire::sectag_short_length_offset] = wire::build_short_length(data_length);
   wire::store32(tag + wire::sectag_pn_offset, static_cast<std::uint32_t>(work.number));
-  packet.set_length(packet.length + macsec_icv_size);
   // 6.
-  fill_op(context, work, op, offset, context.tag_size, data_length, context.encrypt);
+  fill_op(context, work, op, offset, tag_size, data_length, context.encrypt);
   return Verdict::pending;
 }
 

@@ -72,6 +72,7 @@ inline void fill_op(const Context& context, Work& work, AeadOp& op, std::uint32_
   op.out = data + op.aad_tail_length;
   op.length = data_length - op.aad_tail_length;
   op.tag = data + data_length;
+  op.good = false;
 }
 
 }  // namespace linecrypt::software::macsec

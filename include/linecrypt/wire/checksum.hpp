@@ -1,12 +1,20 @@
 // The Internet checksum (RFC 1071), its incremental update (RFC 1624) and pseudo-headers (RFC 768, RFC 8200 8.1).
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <cstring>
 
 #include "linecrypt/wire/endian.hpp"
 
 namespace linecrypt::wire {
+
+// The one's-complement sum of a sum's halves, twice: adding a word to itself turned by half leaves it, carry included,
+// in the upper half.
+[[nodiscard]] constexpr std::uint16_t fold(std::uint64_t sum) noexcept {
+  const auto half = static_cast<std::uint32_t>((sum + std::rotl(sum, 32)) >> 32U);
+  return static_cast<std::uint16_t>((half + std::rotl(half, 16)) >> 16U);
+}
 
 // One's-complement sum over pieces. Each piece but the last has an even length.
 class Checksum {
@@ -34,11 +42,7 @@ class Checksum {
 
   // The checksum field's value; over data that holds a right checksum it is 0.
   [[nodiscard]] std::uint16_t value() const noexcept {
-    std::uint64_t sum = (sum_ >> 32U) + (sum_ & 0xffffffffU);
-    sum = (sum >> 16U) + (sum & 0xffffU);
-    sum = (sum >> 16U) + (sum & 0xffffU);
-    sum = (sum >> 16U) + (sum & 0xffffU);
-    return __builtin_bswap16(static_cast<std::uint16_t>(~sum));
+    return __builtin_bswap16(static_cast<std::uint16_t>(~fold(sum_)));
   }
 
  private:

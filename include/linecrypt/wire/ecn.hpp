@@ -22,22 +22,25 @@ struct EcnOfInner {
   bool drop = false;
 };
 
+namespace detail {
+inline constexpr EcnOfInner ecn_none{Ecn::not_ect, false};
+inline constexpr EcnOfInner ecn_drop{Ecn::not_ect, true};
+inline constexpr EcnOfInner ecn_ect0{Ecn::ect0, false};
+inline constexpr EcnOfInner ecn_ect1{Ecn::ect1, false};
+inline constexpr EcnOfInner ecn_ce{Ecn::ce, false};
+// Columns by outer code point: Not-ECT (0), ECT(1) (1), ECT(0) (2), CE (3).
+inline constexpr std::array<std::array<EcnOfInner, 4>, 4> ecn_table{{
+    {ecn_none, ecn_none, ecn_none, ecn_drop},  // inner Not-ECT
+    {ecn_ect1, ecn_ect1, ecn_ect1, ecn_ce},    // inner ECT(1)
+    {ecn_ect0, ecn_ect1, ecn_ect0, ecn_ce},    // inner ECT(0)
+    {ecn_ce, ecn_ce, ecn_ce, ecn_ce},          // inner CE
+}};
+}  // namespace detail
+
 // RFC 6040 4.2, figure 4: what leaves the tunnel. An inner packet that cannot carry a mark (Not-ECT) under an outer CE
 // is dropped, for the congestion would go unseen.
 [[nodiscard]] constexpr EcnOfInner ecn_of_inner(Ecn inner, Ecn outer) noexcept {
-  constexpr EcnOfInner none{Ecn::not_ect, false};
-  constexpr EcnOfInner drop{Ecn::not_ect, true};
-  constexpr EcnOfInner ect0{Ecn::ect0, false};
-  constexpr EcnOfInner ect1{Ecn::ect1, false};
-  constexpr EcnOfInner ce{Ecn::ce, false};
-  // Columns by outer code point: Not-ECT (0), ECT(1) (1), ECT(0) (2), CE (3).
-  constexpr std::array<std::array<EcnOfInner, 4>, 4> table{{
-      {none, none, none, drop},  // inner Not-ECT
-      {ect1, ect1, ect1, ce},    // inner ECT(1)
-      {ect0, ect1, ect0, ce},    // inner ECT(0)
-      {ce, ce, ce, ce},          // inner CE
-  }};
-  return table[static_cast<std::size_t>(inner)][static_cast<std::size_t>(outer)];
+  return detail::ecn_table[static_cast<std::size_t>(inner)][static_cast<std::size_t>(outer)];
 }
 
 }  // namespace linecrypt::wire

@@ -54,13 +54,15 @@ struct IpPacket {
 
 // 1. Header length, total length and checksum (RFC 1122 3.2.1.1 - 3.2.1.2, RFC 1812 5.2.2).
 // 2. Fragment flags.
-[[nodiscard]] inline IpPacket parse_ipv4(const std::uint8_t* p, std::uint32_t length) noexcept {
+//
+// Always inlined: what the caller does not look at is then not written, and that is most of it.
+[[nodiscard, gnu::always_inline]] inline IpPacket parse_ipv4(const std::uint8_t* p, std::uint32_t length) noexcept {
   IpPacket ip;
   if (length < ipv4_size || p[0] >> 4U != 4) return ip;
   const std::uint32_t header_length = (p[0] & 0x0fU) * 4;
   const std::uint32_t total_length = load16(p + ipv4_total_length);
   if (header_length < ipv4_size || header_length > total_length || total_length > length) return ip;
-  if (checksum(p, header_length) != 0) return ip;
+  if (ipv4_checksum_of(p, header_length) != 0) return ip;
   const std::uint16_t fragment = load16(p + ipv4_fragment);
   ip.valid = true;
   ip.family = Family::ipv4;
@@ -131,6 +133,15 @@ struct IpPacket {
   if (length == 0) return {};
   if (p[0] >> 4U == 4) return parse_ipv4(p, length);
   return parse_ipv6(p, length);
+}
+
+// parse_ip() where the version is known: true of exactly one of the two for each packet.
+template <Family family>
+[[nodiscard, gnu::always_inline]] inline IpPacket parse_ip_as(const std::uint8_t* p, std::uint32_t length) noexcept {
+  if constexpr (family == Family::ipv4)
+    return parse_ipv4(p, length);
+  else
+    return parse_ipv6(p, length);
 }
 
 // Which side of the packet is the gateway's clear side: its source on the way out, its destination on the way in.
