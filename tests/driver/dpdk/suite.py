@@ -12,7 +12,8 @@ import sys
 
 import dpdk_program
 
-CASE = re.compile(r"^ \+ TestCase \[ *\d+\] : (.*) (succeeded|failed|skipped|unsupported)$", re.MULTILINE)
+# The inline suite leaves words of its own before some of them.
+CASE = re.compile(r"^(?:Tests passed: \d+, failed: \d+)? \+ TestCase \[ *\d+\] : (.*) (succeeded|failed|skipped|unsupported)$", re.MULTILINE)
 TOTAL = re.compile(r"^ \+ Tests (Total|Passed|Failed|Skipped) +: +(\d+)", re.MULTILINE)
 
 

@@ -443,7 +443,7 @@ TEST_CASE("Each session that is not done is refused by the name of its field") {
       {Way::out,
        [](auto& c) {
          c.ipsec.mode = RTE_SECURITY_IPSEC_SA_MODE_TRANSPORT;
-         c.ipsec.options.l4_csum_enable = 1;
+         c.ipsec.options.ip_csum_enable = 1;
        },
        "in transport mode"},
   };
