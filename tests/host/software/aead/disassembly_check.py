@@ -9,6 +9,7 @@ is followed along all paths:
   - no conditional jump on flags made of it, no address with it as base or index, no gather, no division, no count of rep;
   - setcc and cmov on it are allowed: the verdict of a tag is one setcc;
   - every function of the object belongs to its own width: a function that the linker could share would run the wrong instructions;
+  - registers are cleared at the end of a burst, and no stack frame is larger than what is overwritten behind it;
   - the loop of long messages, and a bundle, have at most the stated number of instructions (a guard against a compiler or a change
     that spills or does not unroll).
 What it cannot see: bytes of text that are loaded into general registers at once (pieces under 16 bytes, key words in expansion). That
@@ -31,6 +32,8 @@ for _n in range(8, 16):
 TOUCHES_NO_FLAGS = ("mov", "lea", "nop", "push", "pop", "set", "cmov", "not", "vmov", "bswap", "endbr", "rorx", "shlx", "shrx", "sarx", "xchg", "cltq", "cltd")
 # Bytes a vector, and the most instructions: of the loop of long messages (seal, open), of the largest bundle (both).
 LIMITS = {"128": (16, {"true": 300, "false": 300}, 2200), "256": (32, {"true": 175, "false": 175}, 2700), "512": (64, {"true": 170, "false": 170}, 2600)}
+
+LARGEST_FRAME = 1536
 
 
 class Instruction:
@@ -237,6 +240,11 @@ def check(path):
                 errors.append(f"{name}: no loop with the {9 * stride} rounds of a stride was found ({rounds_inside})")
             if instructions > loop_limits[stream.group(1)]:
                 errors.append(f"{name}: {instructions} instructions a stride, allowed: {loop_limits[stream.group(1)]}")
+        frames = [int(i.operands[0][1:], 16) for i in code if i.name == "sub" and i.operands[-1:] == ["%rsp"] and i.operands[0].startswith("$0x")]
+        if max(frames, default=0) > LARGEST_FRAME:
+            errors.append(f"{name}: {max(frames)} bytes of stack, allowed: {LARGEST_FRAME} (provider.cpp clears 2048 behind a burst)")
+        if re.search(r"\b(burst|expand)<", name) and not any(i.name == "vzeroall" for i in code):
+            errors.append(f"{name}: leaves vector registers as they are")
         if re.search(r"\bbundle<", name) and len(code) > bundle_limit:
             errors.append(f"{name}: {len(code)} instructions, allowed: {bundle_limit}")
     if rounds == 0 or verdicts == 0:
