@@ -71,14 +71,6 @@ Eal& eal() {
   return the_eal;
 }
 
-rte_mempool* session_pool(const Port& port) {
-  static rte_mempool* const pool =
-      rte_mempool_create("security sessions", 4096, rte_security_session_get_size(port.security()) + 128, 32, 0,
-                         nullptr, nullptr, nullptr, nullptr, 0, 0);
-  if (pool == nullptr) throw std::runtime_error("no memory for sessions");
-  return pool;
-}
-
 int on_event(std::uint16_t /*port*/, rte_eth_event_type event, void* argument, void* result) {
   auto& events = *static_cast<Port::Events*>(argument);
   if (event == RTE_ETH_EVENT_INTR_RMV) ++events.removals;
@@ -310,6 +302,14 @@ std::vector<Received> Port::receive_some(std::uint16_t queue) const {
 }
 
 // ---- sessions ----
+
+rte_mempool* session_pool(const Port& port) {
+  static rte_mempool* const pool =
+      rte_mempool_create("security sessions", 4096, rte_security_session_get_size(port.security()) + 128, 32, 0,
+                         nullptr, nullptr, nullptr, nullptr, 0, 0);
+  if (pool == nullptr) throw std::runtime_error("no memory for sessions");
+  return pool;
+}
 
 Session::Session(const Port& port, const Esp& esp, Way way, const Change& change) : port_(port), esp_(esp) {
   const bool out = way == Way::out;

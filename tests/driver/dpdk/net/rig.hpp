@@ -126,6 +126,9 @@ class Session {
   void* session_ = nullptr;
 };
 
+// Where sessions of any port lie.
+rte_mempool* session_pool(const Port& port);
+
 // The rule under which all ESP goes to its sessions.
 class EspRule {
  public:
