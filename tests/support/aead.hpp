@@ -47,7 +47,7 @@ inline const std::vector<std::shared_ptr<software::AeadProvider>>& all_providers
     for (const auto level : {VaesLevel::aesni_128, VaesLevel::vaes_256, VaesLevel::vaes_512})
       if (auto one = software::make_vaes_provider(level); one.ok()) list.emplace_back(std::move(one).value());
     if (software::make_vaes_provider(VaesLevel::aesni_128).ok() && __builtin_cpu_supports("avx2") != 0)
-      for (const auto* body : {&body_of_halves, &body_of_two_lanes, &body_of_four_lanes})
+      for (const auto* body : {&body_of_halves, &body_of_four_lanes})
         list.emplace_back(software::vaes::make_provider_of(*body));
     return list;
   }();

@@ -6,25 +6,24 @@ namespace {
 
 using namespace software::vaes;
 
-// N blocks. Constants as in vector_256.hpp and vector_512.hpp.
-template <std::size_t N>
-struct Lanes {
+struct FourLanes {
+  static constexpr std::size_t lanes = 4;
   struct Type {
-    __m128i block[N];
+    __m128i block[lanes];
     __m128i& operator[](std::size_t i) { return block[i]; }
     const __m128i& operator[](std::size_t i) const { return block[i]; }
   };
-  static constexpr std::size_t lanes = N;
+  // As in vector_512.hpp.
   static constexpr std::size_t stride = 4;
-  static constexpr std::size_t powers = N == 2 ? 12 : 16;
-  static constexpr bool karatsuba = N == 2;
-  static constexpr std::size_t small_vectors = N == 2 ? 3 : 2, small_together = 4;
-  static constexpr std::size_t medium_vectors = N == 2 ? 5 : 3, medium_together = N;
+  static constexpr std::size_t powers = 16;
+  static constexpr bool karatsuba = false;
+  static constexpr std::size_t small_vectors = 2, small_together = 4;
+  static constexpr std::size_t medium_vectors = 3, medium_together = 4;
 
   template <typename Function>
   static Type each(Function&& function) noexcept {
     Type result;
-    for (std::size_t i = 0; i < N; ++i) result[i] = function(i);
+    for (std::size_t i = 0; i < lanes; ++i) result[i] = function(i);
     return result;
   }
   static Type zero() noexcept {
@@ -34,20 +33,20 @@ struct Lanes {
     return each([&](std::size_t i) { return load_block(from + 16 * i); });
   }
   static void store(std::uint8_t* to, Type value) noexcept {
-    for (std::size_t i = 0; i < N; ++i) store_block(to + 16 * i, value[i]);
+    for (std::size_t i = 0; i < lanes; ++i) store_block(to + 16 * i, value[i]);
   }
   static Type load_some(const std::uint8_t* from, std::size_t size) noexcept {
-    std::uint8_t bytes[16 * N] = {};
+    std::uint8_t bytes[16 * lanes] = {};
     std::memcpy(bytes, from, size);
     return load(bytes);
   }
   static void store_some(std::uint8_t* to, std::size_t size, Type value) noexcept {
-    std::uint8_t bytes[16 * N];
+    std::uint8_t bytes[16 * lanes];
     store(bytes, value);
     std::memcpy(to, bytes, size);
   }
   static Type keep(Type value, std::size_t size) noexcept {
-    std::uint8_t bytes[16 * N] = {};
+    std::uint8_t bytes[16 * lanes] = {};
     store_some(bytes, size, value);
     return load(bytes);
   }
@@ -62,11 +61,11 @@ struct Lanes {
   static __m128i lowest_of(Type value) noexcept { return value[0]; }
   static __m128i fold(Type value) noexcept {
     __m128i folded = value[0];
-    for (std::size_t i = 1; i < N; ++i) folded = _mm_xor_si128(folded, value[i]);
+    for (std::size_t i = 1; i < lanes; ++i) folded = _mm_xor_si128(folded, value[i]);
     return folded;
   }
   static Type one_block_on(Type a, Type b) noexcept {
-    return each([&](std::size_t i) { return i + 1 < N ? a[i + 1] : b[0]; });
+    return each([&](std::size_t i) { return i + 1 < lanes ? a[i + 1] : b[0]; });
   }
   static Type pair(__m128i low, __m128i high) noexcept {
     Type result = lowest(low);
@@ -77,7 +76,7 @@ struct Lanes {
     return each([&](std::size_t i) { return _mm_add_epi32(first, _mm_set_epi32(0, 0, 0, static_cast<int>(i))); });
   }
   static Type step() noexcept {
-    return each([](std::size_t) { return _mm_set_epi32(0, 0, 0, N); });
+    return each([](std::size_t) { return _mm_set_epi32(0, 0, 0, 4); });
   }
   static Type add(Type a, Type b) noexcept {
     return each([&](std::size_t i) { return _mm_add_epi32(a[i], b[i]); });
@@ -106,7 +105,6 @@ struct Lanes {
 
 }  // namespace
 
-const Body body_of_two_lanes = make_body<Lanes<2>>("2 lanes of AES-NI");
-const Body body_of_four_lanes = make_body<Lanes<4>>("4 lanes of AES-NI");
+const Body body_of_four_lanes = make_body<FourLanes>("4 lanes of AES-NI");
 
 }  // namespace linecrypt::test
