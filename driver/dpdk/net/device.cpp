@@ -139,7 +139,7 @@ void NetDevice::serve() {
       if (queue != nullptr) queue->help_if_idle();
   }
   // 2.
-  std::array<rte_eth_event_macsec_desc, 32> events;
+  std::array<rte_eth_event_macsec_desc, 32> events{};
   std::uint32_t count = 0;
   do {
     count = macsec_->take_events(events);

@@ -13,6 +13,9 @@
 namespace linecrypt::dpdk {
 namespace {
 
+// DPDK's memory of our port is a pointer to the device.
+constexpr std::size_t private_size = sizeof(void*);
+
 // The lower device's address; a loop has one of its own.
 int give_mac(rte_eth_dev* port, const LowerDevice& lower) {
   auto* const address = static_cast<rte_ether_addr*>(
@@ -32,7 +35,7 @@ int make_port(rte_vdev_device* vdev, const NetOptions& options) {
   const char* const name = rte_vdev_device_name(vdev);
   // 1.
   if (options.driver.socket >= 0) vdev->device.numa_node = options.driver.socket;
-  rte_eth_dev* const port = rte_eth_vdev_allocate(vdev, sizeof(NetDevice*));
+  rte_eth_dev* const port = rte_eth_vdev_allocate(vdev, private_size);
   if (port == nullptr) return -ENOMEM;
   // 2.
   auto made = NetDevice::make(name, options, *port);

@@ -119,7 +119,7 @@ LowerDevice::~LowerDevice() {
 // A port that was there is given back as it was: stopped, without an owner. One that was made goes.
 void LowerDevice::release() {
   const auto here = port();
-  if (here) rte_eth_dev_stop(*here);
+  if (here && is_started(*here)) rte_eth_dev_stop(*here);
   if (here && owner_ != 0) rte_eth_dev_owner_unset(*here, owner_);
   if (choice_.kind != LowerChoice::Kind::made) return;
   rte_eth_dev_info info{};
@@ -276,7 +276,7 @@ int LowerDevice::stop() {
   for (Loopback& loop : loops_)
     while (loop.take(&mbuf, 1) != 0) rte_pktmbuf_free(mbuf);
   const auto here = port();
-  return here ? rte_eth_dev_stop(*here) : 0;
+  return here && is_started(*here) ? rte_eth_dev_stop(*here) : 0;
 }
 
 }  // namespace linecrypt::dpdk
