@@ -46,7 +46,7 @@ void expand_rounds(std::span<const std::uint8_t> key, abi::KeyEntry& entry) noex
   std::memcpy(w, key.data(), key.size());
   std::uint8_t constant = 1;
   for (std::size_t i = words; i < 4 * (rounds + 1); ++i) {
-    std::array<std::uint8_t, 4> word;
+    std::array<std::uint8_t, 4> word{};
     std::memcpy(word.data(), w + 4 * (i - 1), 4);
     if (i % words == 0) {
       const std::uint8_t first = word[0];
