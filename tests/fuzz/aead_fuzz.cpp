@@ -18,10 +18,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     one.key = data[0];
     one.aad_head = static_cast<std::uint8_t>(data[1] % 65);
     one.aad_tail = data[2] % 65;
-    one.size = static_cast<std::uint16_t>((data[3] | data[4] << 8) % (DifferentialRig::largest_text + 1));
+    one.size =
+        static_cast<std::uint16_t>(static_cast<unsigned>(data[3] | data[4] << 8) % (DifferentialRig::largest_text + 1));
     // Most messages small, where the classes of sizes meet.
     if ((data[5] & 0xf0U) != 0) one.size = static_cast<std::uint16_t>(one.size % 300);
-    if (one.size == 0) one.aad_tail = static_cast<std::uint16_t>(data[2] * 8 % (DifferentialRig::largest_aad_tail + 1));
+    if (one.size == 0)
+      one.aad_tail = static_cast<std::uint16_t>(data[2] * 8U % (DifferentialRig::largest_aad_tail + 1));
     one.in_place = (data[5] & 1U) != 0;
     one.shift = data[6];
     constexpr Spoil spoils[] = {Spoil::nothing, Spoil::tag, Spoil::text, Spoil::aad, Spoil::iv, Spoil::nothing};
