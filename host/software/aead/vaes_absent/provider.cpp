@@ -3,7 +3,9 @@
 
 namespace linecrypt::software {
 
-CpuFeatures cpu_features() noexcept { return {}; }
+CpuFeatures cpu_features() noexcept {
+  return {};
+}
 
 Result<std::unique_ptr<AeadProvider>> make_vaes_provider(VaesLevel /*level*/, const CpuFeatures& /*cpu*/) {
   return Error{"vaes: this build is not for x86-64"};
