@@ -38,9 +38,11 @@ using namespace std::chrono_literals;
 using config::LogLevel;
 using Time = std::chrono::steady_clock::time_point;
 
-// While frames flow, leases and events are looked after every 5 ms (a lease is renewed at its half); else rarely. The
-// worker's eventfd ends the long wait when frames come again.
+// While frames flow, leases and events are looked after every 5 ms (a lease is renewed at its half), with a card every
+// one: it has no interrupts, its event ring is drained from here. Else rarely: the worker's eventfd ends the long wait
+// when frames come again.
 constexpr int busy_wait_ms = 5;
+constexpr int busy_wait_card_ms = 1;
 constexpr int idle_wait_ms = 500;
 constexpr auto busy_for = 100ms;
 // Reading the kernel's tables costs in proportion to them: bursts of changes are taken together.
@@ -284,10 +286,11 @@ ExitCode Gateway::run() {
   log(LogLevel::info, "ready: {} ports, {} SAs, control socket {}", impl.runtime->config.ports.size(),
       impl.runtime->composition.sas.size(), impl.runtime->config.gateway.control_socket);
   notify_service_manager("READY=1");
+  const int busy_ms = impl.runtime->engine_choice.card != nullptr ? busy_wait_card_ms : busy_wait_ms;
   while (true) {
     const Time now = std::chrono::steady_clock::now();
-    int wait_ms = now < impl.busy_until ? busy_wait_ms : idle_wait_ms;
-    if (impl.tables_changed || impl.moves()) wait_ms = busy_wait_ms;
+    const bool busy = now < impl.busy_until || impl.tables_changed || impl.moves();
+    const int wait_ms = busy ? busy_ms : idle_wait_ms;
     std::array<epoll_event, 8> events{};
     clear_vector_registers();  // of keys that the start, an install or the registry had in hand
     const int ready = ::epoll_wait(impl.poll.get(), events.data(), static_cast<int>(events.size()), wait_ms);

@@ -87,6 +87,8 @@ std::string card_text(const Json& document) {
     if (rows.empty()) table.add({name, not_reported});
     for (const auto& [label, text] : rows) table.add({fmt::format("{}: {}", name, label), text});
   }
+  const std::string node = field(health, "numa_node");
+  table.add({"NUMA node", node == "-" ? not_reported : node});
   if (const std::string offline = field(health, "offline"); !offline.empty() && offline != "-")
     table.add({"offline", offline});
   return table.text();

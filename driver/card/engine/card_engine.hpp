@@ -111,6 +111,7 @@ struct CardHealth {
   std::string electrical;
   std::string memory;     // ECC counts are in here
   std::string pcie_info;  // width and speed
+  int numa_node = -1;     // that the card is attached to; -1: the kernel does not know
   std::string offline;    // XRT's word on a reset or a firewall trip; empty: none
 };
 

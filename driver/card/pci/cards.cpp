@@ -107,8 +107,7 @@ void add(std::vector<Function>& found, pci_dev* device, const PciSources& source
   if (function.ids == nullptr) return;
   function.lost = pci_read_long(device, PCI_VENDOR_ID) == 0xffffffffU;
   if (!function.lost) read_link(device, function);
-  if (const std::string node = read_text(folder / "numa_node"); !node.empty())
-    function.numa_node = static_cast<int>(std::strtol(node.c_str(), nullptr, 10));
+  function.numa_node = numa_node_of(function.address(), sources.sysfs);
   found.push_back(std::move(function));
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <fstream>
 #include <system_error>
 
 namespace linecrypt::card {
@@ -22,6 +23,12 @@ std::string shared_device_node(const std::string& bdf, const fs::path& sysfs, co
                          static_cast<unsigned>(perms & fs::perms::mask));
   }
   return {};
+}
+
+int numa_node_of(const std::string& bdf, const fs::path& sysfs) {
+  int node = -1;
+  std::ifstream file(sysfs / "bus/pci/devices" / bdf / "numa_node");
+  return file >> node ? node : -1;
 }
 
 }  // namespace linecrypt::card

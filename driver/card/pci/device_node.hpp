@@ -1,4 +1,5 @@
-// Who besides us may open the card's device node, and so read the card's memory.
+// What sysfs says of the card at a PCI address: who besides us may open its device node, and so read the card's memory;
+// where it stands.
 #pragma once
 
 #include <filesystem>
@@ -10,5 +11,8 @@ namespace linecrypt::card {
 // or there is no node. `sysfs` and `dev` are for tests.
 [[nodiscard]] std::string shared_device_node(const std::string& bdf, const std::filesystem::path& sysfs = "/sys",
                                              const std::filesystem::path& dev = "/dev");
+
+// The NUMA node that the card at `bdf` is attached to. -1: the kernel does not know, or there is no such device.
+[[nodiscard]] int numa_node_of(const std::string& bdf, const std::filesystem::path& sysfs = "/sys");
 
 }  // namespace linecrypt::card

@@ -112,6 +112,7 @@ class XrtPort final : public CardPort {
     health.electrical = text_of<xrt::info::device::electrical>(device_);
     health.memory = text_of<xrt::info::device::memory>(device_);
     health.pcie_info = text_of<xrt::info::device::pcie_info>(device_);
+    health.numa_node = numa_node_of(text_of<xrt::info::device::bdf>(device_));
     try {
       if (device_.get_info<xrt::info::device::offline>()) health.offline = "XRT says that the card is offline";
     } catch (...) {

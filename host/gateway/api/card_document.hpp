@@ -49,6 +49,7 @@ Json health_document(const card::CardHealth& health) {
           {"electrical", health_part<Json>(health.electrical)},
           {"memory", health_part<Json>(health.memory)},
           {"pcie", health_part<Json>(health.pcie_info)},
+          {"numa_node", health.numa_node < 0 ? Json(nullptr) : Json(health.numa_node)},
           {"offline", health.offline}};
 }
 

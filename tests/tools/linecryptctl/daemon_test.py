@@ -165,7 +165,7 @@ class Daemon(ctl.CtlTest):
             "card": {"state": "ready", "reason": "", "name": "xilinx_u50_gen3x16_xdma_base_5", "address": "0000:65:00.1",
                      "bitstream_uuid": "x", "abi": "1.0", "mode": "both", "sas": 16384, "emulated": False, "note": "",
                      "sessions": 1, "losses": 0, "lost_jobs": 0, "events": 12, "events_dropped": 3},
-            "health": {"reachable": True, "offline": "",
+            "health": {"reachable": True, "offline": "", "numa_node": 1,
                        "thermal": {"thermals": [
                            {"location_id": "fpga0", "description": "FPGA", "temp_C": "41", "is_present": "true"},
                            {"location_id": "fpga_hbm", "description": "FPGA HBM", "temp_C": "0", "is_present": "false"}]},
@@ -191,6 +191,7 @@ class Daemon(ctl.CtlTest):
         self.assertRegex(out, r"events_dropped\s+3\n")
         self.assertRegex(out, r"memory\s+not reported by this card")
         self.assertRegex(out, r"pcie\s+not reported by this card")
+        self.assertRegex(out, r"NUMA node\s+1\n")
         self.assertIn("4 on the card, 1 in software, 0 on the way", out)
         for text in ("HBM", "Auxillary", "is_present", "{"):
             self.assertNotIn(text, out)

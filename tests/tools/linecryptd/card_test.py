@@ -94,7 +94,7 @@ def through_the_socket(lab, programs):
     check(document["use"]["state"] == "used" and document["use"]["sas_on_card"] == sas, f"every SA is on the card: {document['use']}")
     check(document["health"]["reachable"] is True, "registers answer")
     text = card(rig, "a", "status")
-    for part in ("thermal", "electrical"):
+    for part in ("thermal", "electrical", "NUMA node"):
         check(re.search(rf"{part}\s+not reported by this card", text), f"{part} of a card without sensors: {text}")
     check("is_present" not in text and f"{sas} on the card, 0 in software" in text, f"no raw JSON: {text}")
     before = epoch(rig, "a")

@@ -122,6 +122,8 @@ TEST_CASE("A card with shell, driver and node is usable; its link, capability an
   CHECK(card.driver == "xocl");
   CHECK(card.shell == "xilinx_u50_gen3x16_xdma_base_5");
   CHECK(card.numa_node == 1);
+  CHECK(card::numa_node_of(user, machine.sources().sysfs) == 1);
+  CHECK(card::numa_node_of("0000:ff:00.0", machine.sources().sysfs) == -1);
   CHECK(card.link == card::PcieLink{3, 16});
   CHECK(card.capability == card::PcieLink{3, 16});
   CHECK(card.problem == card::CardProblem::none);
