@@ -23,17 +23,19 @@ namespace linecrypt {
   // 2. Count.
   slot.counters.packets.add();
   slot.counters.bytes.add(bytes);
+  if (!slot.limited) return true;
+  const SaLimits& limits = *slot.limits.load(std::memory_order_acquire);
   const std::uint64_t packets = slot.counters.packets.get();
   const std::uint64_t total = slot.counters.bytes.get();
-  const auto reached = [&](const LifetimeLimit& limit) {
+  const auto reached = [&](const SaLimit& limit) {
     return (limit.packets != 0 && packets >= limit.packets) || (limit.bytes != 0 && total >= limit.bytes);
   };
   // 3. Soft: said once. Hard: the SA stops.
-  if (!slot.soft_reported && reached(slot.lifetime.soft)) {
+  if (!slot.soft_reported && reached(limits.soft)) {
     slot.soft_reported = true;
     events.raise(slot, EventKind::soft_lifetime);
   }
-  if (reached(slot.lifetime.hard)) {
+  if (reached(limits.hard)) {
     slot.expired.store(true, std::memory_order_relaxed);
     events.raise(slot, EventKind::hard_lifetime);
   }
