@@ -6,6 +6,7 @@
 #include "host/software/esp/encapsulate.hpp"
 #include "host/software/macsec/protect.hpp"
 #include "host/software/macsec/validate.hpp"
+#include "host/software/prefetch.hpp"
 #include "linecrypt/secret.hpp"
 
 namespace linecrypt::software {
@@ -112,6 +113,7 @@ void Burst::run(std::span<Job* const> jobs) noexcept {
 void Burst::run_stage(std::span<Job* const> jobs, std::uint8_t stage) noexcept {
   seal_.count = 0;
   open_.count = 0;
+  prefetch_sas(jobs, stage, slots_, key_size_);
   // 1.
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     const Stage& asked = jobs[i]->stages[stage];
