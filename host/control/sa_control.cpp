@@ -17,6 +17,9 @@ namespace {
 constexpr std::uint64_t second_ns = 1'000'000'000;
 // Marks are due at least once a second, and service() may come 10 ms late.
 constexpr std::uint64_t sweep_ns = 950'000'000;
+// A sweep of all slots ends within so many calls of service(), well before the next one is due.
+constexpr std::size_t sweep_shares = 64;
+constexpr std::size_t sweep_share_smallest = 8192;
 
 // The part of an add() that is done; undone in reverse unless kept.
 class Undo {
@@ -36,6 +39,12 @@ class Undo {
  private:
   std::vector<std::function<void()>> steps_;
 };
+
+// False: an ingress SA without a record and without a lifetime in seconds has nothing to look after.
+bool needs_sweep(const LiveSa& sa) noexcept {
+  return sa.direction == Direction::egress || sa.life == keys::KeyLife::persistent || sa.soft_seconds != 0 ||
+         sa.hard_seconds != 0;
+}
 
 }  // namespace
 
@@ -74,9 +83,12 @@ struct SaControl::Impl {
   std::vector<std::unique_ptr<LiveSa>> live;  // by slot index
   std::vector<SaId> wanting;                  // those with wants_lease or ungranted
   std::uint64_t swept_ns = 0;
+  bool sweeping = false;
+  std::size_t sweep_at = 0;  // first slot that the sweep under way has not seen
 
   // Removed SAs whose last numbers are not recorded yet, with their claims: nobody else may begin before that.
   std::vector<std::unique_ptr<keys::Claim>> retired;
+  bool retired_recorded = false;  // some of them have a record
   // Ingress marks to record: those of retired SAs, and in sweep() those that moved.
   struct PendingMark {
     SaId id;
@@ -168,6 +180,7 @@ Result<void> SaControl::Impl::remove(SaId id) {
   if (sa->listing.protocol == "esp" && sa->direction == Direction::ingress) spis.remove(sa->listing.spi);
   // 2. Workers may still accept a packet until the engine has retired it; from the slot, not through the engine, it can
   // be read after that.
+  const bool recorded = sa->life == keys::KeyLife::persistent;
   const auto before = options.engine->read(id);
   // 3.
   if (auto removed = options.engine->remove(id); !removed) {
@@ -176,16 +189,20 @@ Result<void> SaControl::Impl::remove(SaId id) {
     }
     return removed;
   }
+  // The engine may leave a worker its last burst. What the journal is told must cover that; a key without a journal
+  // loses nothing by it: its numbers were lent, and its window ends with it.
+  if (recorded && options.reclamation.begin != nullptr) options.reclamation.wait_for_workers(options.reclamation.self);
   const SaSlot& slot = slots.slots()[id.index];
   if (sa->direction == Direction::egress) {
     const std::uint64_t next =
         std::max(before ? before->next_number : 0, slot.next_number.load(std::memory_order_relaxed));
     if (next > 1) options.registry->note_sent(sa->claim->space(), next - 1);
-  } else if (sa->life == keys::KeyLife::persistent) {
+  } else if (recorded) {
     const std::uint64_t top = std::max(before ? before->window_top : 0, slot.window.top());
     if (top > sa->recorded_mark) marks.push_back({id, {sa->claim->space(), top}});
   }
   // 4.
+  retired_recorded |= recorded;
   retired.push_back(std::move(sa->claim));
   std::erase(wanting, id);
   live[id.index].reset();
@@ -216,7 +233,8 @@ void SaControl::Impl::record_marks() {
 
 void SaControl::Impl::flush_retired() {
   if (retired.empty()) return;
-  record_marks();
+  if (retired_recorded || !marks.empty()) record_marks();
+  retired_recorded = false;
   retired.clear();
 }
 
@@ -295,11 +313,18 @@ void SaControl::Impl::sweep_one(LiveSa& sa, const SaState& state) {
   if (!waiting && (state.lease_wanted || left <= sa.lease_size / 2)) want_lease(sa);
 }
 
+// A share of the slots each time, so that service() stays short with a million of them; marks at the end, in one batch.
 void SaControl::Impl::sweep() {
-  for (const auto& sa : live) {
-    if (sa == nullptr) continue;
+  const std::size_t share = std::max(sweep_share_smallest, live.size() / sweep_shares);
+  const std::size_t end = std::min(live.size(), sweep_at + share);
+  for (; sweep_at < end; ++sweep_at) {
+    LiveSa* const sa = live[sweep_at].get();
+    if (sa == nullptr || !needs_sweep(*sa)) continue;
     if (const auto state = options.engine->read(sa->id)) sweep_one(*sa, *state);
   }
+  if (sweep_at < live.size()) return;
+  sweep_at = 0;
+  sweeping = false;
   if (!marks.empty()) record_marks();
 }
 
@@ -403,8 +428,9 @@ void SaControl::service() {
   impl_->take_events();
   if (const std::uint64_t now = impl_->now(); now - impl_->swept_ns >= sweep_ns) {
     impl_->swept_ns = now;
-    impl_->sweep();
+    impl_->sweeping = true;
   }
+  if (impl_->sweeping) impl_->sweep();
   if (!impl_->wanting.empty()) impl_->renew();
 }
 
