@@ -10,7 +10,7 @@ namespace linecrypt::software::vaes {
 // Messages of one class that wait for a bundle.
 template <class V, bool Sealing, std::size_t Vectors, std::size_t Together>
 struct Waiting {
-  AeadOp* ops[Together];
+  AeadOp* ops[Together] = {};
   std::size_t count = 0;
 
   [[gnu::always_inline]] void add(AeadOp& op) noexcept {

@@ -40,8 +40,10 @@ template <class V>
     product.high = V::sum(product.high, V::template multiply<0x11>(x, powers));
     const auto x_halves = V::sum(x, V::halves_swapped(x));
     const auto halves = V::load(key.hash + index / 2 * sizeof(typename V::Type));
-    product.middle = V::sum(product.middle, index % 2 == 0 ? V::template multiply<0x00>(x_halves, halves)
-                                                           : V::template multiply<0x10>(x_halves, halves));
+    if (index % 2 == 0)
+      product.middle = V::sum(product.middle, V::template multiply<0x00>(x_halves, halves));
+    else
+      product.middle = V::sum(product.middle, V::template multiply<0x10>(x_halves, halves));
   } else {
     multiply_add<V>(product, x, powers);
   }
@@ -75,7 +77,9 @@ template <class V>
 
 // The block of lengths in bits, its bytes reversed (SP 800-38D 7.1 step 5).
 [[gnu::always_inline]] inline __m128i lengths_block(const std::uint64_t aad, const std::uint64_t text) noexcept {
-  return _mm_set_epi64x(static_cast<long long>(aad * 8), static_cast<long long>(text * 8));
+  const std::uint64_t aad_bits = aad * 8;
+  const std::uint64_t text_bits = text * 8;
+  return _mm_set_epi64x(static_cast<long long>(aad_bits), static_cast<long long>(text_bits));
 }
 
 // Any number of bytes, padded with zeros to whole blocks.

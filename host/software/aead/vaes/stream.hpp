@@ -106,7 +106,7 @@ template <class V, bool Sealing>
     key_stream_and_hash<V, false>(key, counters, stream, nullptr, hash);
     turn();
   }
-  while (left >= stride) {
+  for (std::size_t strides = left / stride; strides != 0; --strides) {
     hash = key_stream_and_hash<V, true>(key, counters, stream, Sealing ? out - stride : in, hash);
     turn();
   }
