@@ -196,7 +196,7 @@ inline Judgement judge_tunnel(const abi::EspRecord& record, const Selectors& sel
     return judged(judgement, VerdictCode::esp_bad_next_header);
   const u8* p = text.first.byte;
   const u32 seen = payload < window_bytes ? payload : window_bytes;
-  const IpHeaders ip = parse_ip(p, payload, seen);
+  const IpHeaders ip = parse_ip(p, payload, seen, has(record, abi::esp_flag::carry_inner_checksum));
   if (ip.unsupported) return judged(judgement, VerdictCode::unsupported);
   if (!ip.valid || ip.ipv6 != (text.next_header == wire::protocol_ipv6))
     return judged(judgement, VerdictCode::esp_bad_inner);

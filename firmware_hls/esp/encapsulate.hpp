@@ -60,7 +60,8 @@ inline EncapsulatePlan plan_encapsulate(const abi::EspRecord& record, const Wind
   const Window ip_window = shifted(window, l2);
   const u32 available = length - l2;
   const u32 room = window_bytes - l2;
-  plan.ip = parse_ip(ip_window.byte, available, available < room ? available : room);
+  plan.ip = parse_ip(ip_window.byte, available, available < room ? available : room,
+                     has(record, abi::esp_flag::carry_inner_checksum));
   const IpHeaders& ip = plan.ip;
   if (ip.unsupported) {
     plan.verdict = VerdictCode::unsupported;

@@ -38,15 +38,15 @@ inline IpHeaders no_ip() {
   return ip;
 }
 
-// IPv4 header length, total length and checksum (RFC 1122 3.2.1), fragment flags. `p` holds the bytes from the IP
-// header on, `available` of the packet are there.
-inline IpHeaders parse_ipv4(const u8* p, u32 available) {
+// IPv4 header length, total length and, unless `any_checksum`, checksum (RFC 1122 3.2.1); fragment flags. `p` holds the
+// bytes from the IP header on, `available` of the packet are there.
+inline IpHeaders parse_ipv4(const u8* p, u32 available, bool any_checksum) {
   IpHeaders ip = no_ip();
   if (available < wire::ipv4_size) return ip;
   const u32 header_length = (p[0] & 0x0fU) * 4;
   const u32 total_length = get16(p + 2);
   if (header_length < wire::ipv4_size || header_length > total_length || total_length > available) return ip;
-  if (ipv4_sum(p, header_length) != 0) return ip;
+  if (ipv4_sum(p, header_length) != 0 && !any_checksum) return ip;
   const u16 fragment = get16(p + 6);
   ip.valid = true;
   ip.non_initial_fragment = (fragment & 0x1fffU) != 0;
@@ -132,10 +132,11 @@ inline IpHeaders parse_ipv6(const u8* p, u32 available, u32 seen) {
   return ip;
 }
 
-// `available` bytes of the frame lie from the IP header on, the first `seen` of them in `p`.
-inline IpHeaders parse_ip(const u8* p, u32 available, u32 seen) {
+// `available` bytes of the frame lie from the IP header on, the first `seen` of them in `p`. `any_checksum`: an IPv4
+// header checksum may be wrong.
+inline IpHeaders parse_ip(const u8* p, u32 available, u32 seen, bool any_checksum = false) {
   if (available == 0) return no_ip();
-  if (p[0] >> 4U == 4) return parse_ipv4(p, available);
+  if (p[0] >> 4U == 4) return parse_ipv4(p, available, any_checksum);
   if (p[0] >> 4U == 6) return parse_ipv6(p, available, seen);
   return no_ip();
 }

@@ -137,6 +137,8 @@ Result<void> check_esp_rules(const EspSa& sa) {
     return refuse("tfc_pad_to", fmt::format("{} on ingress", sa.tfc_pad_to), "0; padding is always taken off");
   if (sa.decrement_ttl && sa.mode != EspMode::tunnel)
     return refuse("decrement_ttl", "on in transport mode", "off; there is no inner header");
+  if (!sa.verify_inner_checksum && sa.mode != EspMode::tunnel)
+    return refuse("verify_inner_checksum", "off in transport mode", "on; the header's checksum is written anew");
   if (auto good = check_lifetime(sa.lifetime); !good) return good;
   return check_selectors(sa);
 }

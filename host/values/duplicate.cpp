@@ -7,8 +7,8 @@ namespace linecrypt {
 
 EspSa EspSa::duplicate() const {
   const auto& [spi_, reserved_spi_, direction_, mode_, algorithm_, key_, salt_, esn_, window_, replay_disabled_,
-               source_, destination_, verify_outer_, udp_, df_, dscp_copy_out_, dscp_copy_in_, dscp_, ecn_, hop_limit_,
-               decrement_ttl_, flow_label_copy_, tfc_pad_to_, lifetime_, selectors_] = *this;
+               source_, destination_, verify_inner_checksum_, verify_outer_, udp_, df_, dscp_copy_out_, dscp_copy_in_,
+               dscp_, ecn_, hop_limit_, decrement_ttl_, flow_label_copy_, tfc_pad_to_, lifetime_, selectors_] = *this;
   return EspSa{spi_,
                reserved_spi_,
                direction_,
@@ -21,6 +21,7 @@ EspSa EspSa::duplicate() const {
                replay_disabled_,
                source_,
                destination_,
+               verify_inner_checksum_,
                verify_outer_,
                udp_,
                df_,

@@ -74,6 +74,9 @@ struct EspSa {
   // Tunnel mode: the outer header. Transport mode: the two ends, for verification only.
   IpAddress source;
   IpAddress destination;
+  // Tunnel mode: a packet whose inner IPv4 header checksum is wrong is refused, on egress before its number is taken,
+  // on ingress behind its tag. False: it is carried as it is, for interfaces whose ends look at it (rte_security).
+  bool verify_inner_checksum = true;
   bool verify_outer = true;  // ingress: the outer (tunnel) or only (transport) header must carry the two addresses
   std::optional<UdpEncapsulation> udp;
 

@@ -150,6 +150,11 @@ TEST_CASE("Each rule for ESP refuses what breaks it, by field, asked and allowed
        },
        "decrement_ttl: asked on in transport mode, allowed off; there is no inner header"},
       {[](EspSa& sa) {
+         sa.mode = EspMode::transport;
+         sa.verify_inner_checksum = false;
+       },
+       "verify_inner_checksum: asked off in transport mode, allowed on; the header's checksum is written anew"},
+      {[](EspSa& sa) {
          sa.lifetime.soft.packets = 10;
          sa.lifetime.hard.packets = 10;
        },
@@ -229,6 +234,7 @@ TEST_CASE("What lies just inside the rules for ESP passes") {
       },
       [](EspSa& sa) { sa.dscp = 63; },
       [](EspSa& sa) { sa.hop_limit = 1; },
+      [](EspSa& sa) { sa.verify_inner_checksum = false; },
       [](EspSa& sa) { sa.tfc_pad_to = 1400; },
       [](EspSa& sa) {
         sa.udp = UdpEncapsulation{1, 65535, true};

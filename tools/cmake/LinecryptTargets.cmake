@@ -54,7 +54,7 @@ function(linecrypt_program name)
   install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_SBINDIR})
 endfunction()
 
-# What CTest's label "unit" needs, for sanitizer builds.
+# What CTest's labels "unit" and "dpdk" need, for sanitizer builds.
 add_custom_target(unit_tests)
 
 # linecrypt_test(<folder under tests/> [LABELS <label>...] [TIMEOUT <s>] USES <target>...)

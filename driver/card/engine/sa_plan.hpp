@@ -31,6 +31,7 @@ struct alignas(64) SaPlan {
 
   // Egress: how a packet grows.
   bool tunnel = false;
+  bool verify_inner_checksum = true;
   std::uint16_t front = 0;   // bytes before the data
   std::uint16_t behind = 0;  // most bytes behind it, without TFC padding
   std::uint16_t tfc_pad_to = 0;

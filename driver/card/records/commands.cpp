@@ -94,6 +94,7 @@ abi::EspRecord esp_record(const EspSa& sa) {
   set(sa.flow_label_copy, flag::flow_label_copy);
   set(sa.verify_outer, flag::verify_outer);
   set(sa.udp && sa.udp->verify_ports, flag::verify_ports);
+  set(!sa.verify_inner_checksum, flag::carry_inner_checksum);
   record.df = static_cast<std::uint8_t>(sa.df);
   record.dscp = sa.dscp;
   record.hop_limit = sa.hop_limit;

@@ -94,9 +94,15 @@ constexpr DevargKey keys[] = {
      [](void* o, std::string_view v) {
        return one_of(v, {{"refuse", false}, {"allow", true}}, of(o).reserved_spi);
      }},
-    {"inner_ip_csum", "keep, write",
+    {"test_dec_ttl", "0, 1 (for test suites only)",
      [](void* o, std::string_view v) {
-       return one_of(v, {{"keep", false}, {"write", true}}, of(o).inner_ip_csum);
+       return one_of(v, {{"0", false}, {"1", true}}, of(o).test_dec_ttl);
+     }},
+    {"inner_ip_csum", "keep, write, carry",
+     [](void* o, std::string_view v) {
+       return one_of(
+           v, {{"keep", InnerIpChecksum::keep}, {"write", InnerIpChecksum::write}, {"carry", InnerIpChecksum::carry}},
+           of(o).inner_ip_csum);
      }},
     {"socket_id", "0 to 31", set_socket},
 };

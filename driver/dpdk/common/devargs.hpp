@@ -19,6 +19,10 @@ enum class KeyReuse : std::uint8_t { refuse, allow };
 inline constexpr std::uint32_t sas_default = 4096;
 inline constexpr std::uint32_t queues_default = 8;
 
+// The inner IPv4 header checksum in tunnel mode. keep: a wrong one is refused. write: computed anew on egress. carry: a
+// wrong one goes through, and is told of on ingress where the session asks.
+enum class InnerIpChecksum : std::uint8_t { keep, write, carry };
+
 // Those of both drivers.
 struct DriverOptions {
   OffloadMode engine = OffloadMode::software;
@@ -32,9 +36,10 @@ struct DriverOptions {
   software::ProviderChoice provider = software::ProviderChoice::automatic;
   KeyReuse key_reuse = KeyReuse::refuse;
   bool test_iv = false;
-  bool reserved_spi = false;   // SPIs 1 to 255
-  bool inner_ip_csum = false;  // egress: write the inner IPv4 checksum of every packet
-  int socket = -1;             // SOCKET_ID_ANY
+  bool reserved_spi = false;  // SPIs 1 to 255
+  InnerIpChecksum inner_ip_csum = InnerIpChecksum::keep;
+  bool test_dec_ttl = false;
+  int socket = -1;  // SOCKET_ID_ANY
 };
 
 // One key: what it may be, for messages, and what it sets in the struct that parse_devargs() was given.

@@ -31,7 +31,7 @@ bool wants_l4_checksum(const EspSession& session, const rte_mbuf& mbuf) noexcept
 
 // The clear bytes of a packet, as LifetimeLimit::bytes: the IP packet, or what follows its header in transport mode.
 std::uint32_t clear_bytes(const EspSession& session, const std::uint8_t* ip, std::uint32_t length) noexcept {
-  const wire::IpPacket packet = wire::parse_ip(ip, length);
+  const wire::IpPacket packet = wire::parse_ip(ip, length, wire::HeaderChecksum::ignore);
   if (!packet.valid) return 0;
   return session.tunnel ? packet.total_length : packet.total_length - packet.esp_offset;
 }

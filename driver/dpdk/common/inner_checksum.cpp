@@ -40,7 +40,7 @@ void write_ip_checksum(std::uint8_t* ip, std::uint32_t length) noexcept {
 }
 
 void write_l4_checksum(std::uint8_t* ip, std::uint32_t length) noexcept {
-  const wire::IpPacket packet = wire::parse_ip(ip, length);
+  const wire::IpPacket packet = wire::parse_ip(ip, length, wire::HeaderChecksum::ignore);
   const Segment segment = segment_of(packet);
   if (segment.length == 0) return;
   std::uint8_t* const field = ip + segment.offset + segment.field;
@@ -50,10 +50,12 @@ void write_l4_checksum(std::uint8_t* ip, std::uint32_t length) noexcept {
 }
 
 std::uint64_t checksum_flags(const std::uint8_t* ip, std::uint32_t length, bool want_ip, bool want_l4) noexcept {
-  const wire::IpPacket packet = wire::parse_ip(ip, length);
+  const wire::IpPacket packet = wire::parse_ip(ip, length, wire::HeaderChecksum::ignore);
   std::uint64_t flags = 0;
-  // The engine delivers no packet whose header checksum is wrong.
-  if (want_ip && packet.valid && packet.family == Family::ipv4) flags |= RTE_MBUF_F_RX_IP_CKSUM_GOOD;
+  // A wrong one only comes where the devarg inner_ip_csum says `carry`.
+  if (want_ip && packet.valid && packet.family == Family::ipv4)
+    flags |= wire::ipv4_checksum_of(ip, packet.header_length) == 0 ? RTE_MBUF_F_RX_IP_CKSUM_GOOD
+                                                                   : RTE_MBUF_F_RX_IP_CKSUM_BAD;
   const Segment segment = segment_of(packet);
   if (!want_l4 || segment.length == 0) return flags;
   if (packet.protocol == wire::protocol_udp && wire::load16(ip + segment.offset + wire::udp_checksum) == 0) {

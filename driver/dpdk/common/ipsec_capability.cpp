@@ -76,8 +76,9 @@ rte_security_capability ipsec_capability(const Capabilities& engine, const Drive
   can.udp_encap = engine.esp_udp && (tunnel || engine.esp_udp_transport);
   can.udp_ports_verify = can.udp_encap;
   can.copy_dscp = can.copy_flabel = can.copy_df = can.ecn = tunnel;
-  // In front of encapsulation only: an engine does not touch the TTL of what it opened.
-  can.dec_ttl = tunnel && egress;
+  // In front of encapsulation only: an engine does not touch the TTL of what it opened. Test suites want to say it
+  // there.
+  can.dec_ttl = tunnel && (egress || options.test_dec_ttl);
   can.stats = 1;
   can.iv_gen_disable = options.test_iv;
   can.tunnel_hdr_verify = tunnel ? RTE_SECURITY_IPSEC_TUNNEL_VERIFY_SRC_DST_ADDR : 0U;

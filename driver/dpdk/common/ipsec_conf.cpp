@@ -53,7 +53,7 @@ void read_tunnel(const rte_security_ipsec_xform& ipsec, IpsecConf& out) {
   sa.dscp_copy_out = options.copy_dscp != 0;
   sa.dscp_copy_in = options.copy_dscp != 0;
   sa.ecn = options.ecn != 0;
-  sa.decrement_ttl = options.dec_ttl != 0;
+  sa.decrement_ttl = options.dec_ttl != 0 && sa.direction == Direction::egress;
   // What is not looked at may be anything, and applications leave it out.
   if (sa.direction == Direction::ingress && !sa.verify_outer && !out.extras.verify_destination) {
     const IpAddress any = sa.source.family == Family::ipv4 ? IpAddress{Family::ipv4, {127, 0, 0, 1}}
@@ -72,7 +72,7 @@ int read_options(const rte_security_ipsec_xform& ipsec, const IpsecFace& face, I
   if (options.reserved_opts != 0)
     return refuse(why, EINVAL, fmt::format("options.reserved_opts: {:#x}, allowed: 0", +options.reserved_opts));
   if (options.ip_reassembly_en != 0) return refuse(why, ENOTSUP, "options.ip_reassembly_en: 1, allowed: 0");
-  if (options.dec_ttl != 0 && (ingress || !tunnel))
+  if (options.dec_ttl != 0 && ((ingress && !face.options->test_dec_ttl) || !tunnel))
     return refuse(why, ENOTSUP, "options.dec_ttl: 1, allowed: 1 on egress in tunnel mode, else 0");
   if (options.iv_gen_disable != 0 && !ingress) {
     if (!face.options->test_iv)
@@ -85,7 +85,9 @@ int read_options(const rte_security_ipsec_xform& ipsec, const IpsecFace& face, I
   if (!tunnel && options.ip_csum_enable != 0)
     return refuse(why, ENOTSUP, "options.ip_csum_enable: 1 in transport mode, allowed: 0");
   sa.esn = options.esn != 0;
-  out.extras.inner_ip_checksum = options.ip_csum_enable != 0 || (face.options->inner_ip_csum && tunnel && !ingress);
+  out.extras.inner_ip_checksum =
+      options.ip_csum_enable != 0 || (face.options->inner_ip_csum == InnerIpChecksum::write && tunnel && !ingress);
+  sa.verify_inner_checksum = !tunnel || face.options->inner_ip_csum != InnerIpChecksum::carry;
   out.extras.inner_l4_checksum = options.l4_csum_enable != 0;
   switch (options.tunnel_hdr_verify) {
     case 0:

@@ -71,6 +71,7 @@ Result<void> make_context(const EspSa& sa, void* memory) {
   context.gmac = is_gmac(sa.algorithm);
   context.udp = sa.udp.has_value();
   context.ecn = sa.ecn;
+  context.inner_checksum = wire::header_checksum(sa.verify_inner_checksum);
   context.outer_family = sa.source.family;
   context.source = sa.source;
   context.destination = sa.destination;

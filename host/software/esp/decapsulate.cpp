@@ -181,7 +181,7 @@ Verdict finish_tunnel(Context& context, Work& work, const Inner& payload, const 
   const std::uint32_t l2 = work.job->l2_length;
   std::uint8_t* text = packet.data + work.offset + esp_front;
   // 1.
-  const IpPacket inner = wire::parse_ip_as<family>(text, payload.length);
+  const IpPacket inner = wire::parse_ip_as<family>(text, payload.length, context.inner_checksum);
   if (!inner.valid) return refuse_and_zero(work, Verdict::esp_bad_inner, text, end);
   // 2.
   if (!selected(context, inner)) return refuse_and_zero(work, Verdict::selector_mismatch, text, end);

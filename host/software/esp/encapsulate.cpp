@@ -108,7 +108,8 @@ Verdict take(Context& context, Work& work, std::uint32_t bytes, Events& events) 
 
 // RFC 4303 3.3, tunnel mode, for inner packets of one family.
 //
-// 1. The inner packet: whole and valid. What follows its total length is padding of the layer below: dropped.
+// 1. The inner packet: whole and valid, its header checksum where asked. What follows its total length is padding of
+// the layer below: dropped.
 // 2. TTL, where this gateway is the forwarder (RFC 4301 5.1.2.1).
 // 3. Sizes; TFC padding fills the inner packet up to a size (RFC 4303 2.7).
 // 4. The number.
@@ -119,7 +120,7 @@ Verdict prepare_tunnel(Context& context, Work& work, AeadOp& op, Events& events)
   Packet& packet = *work.packet;
   const std::uint32_t l2 = work.job->l2_length;
   // 1.
-  const IpPacket inner = wire::parse_ip_as<family>(packet.data + l2, packet.length - l2);
+  const IpPacket inner = wire::parse_ip_as<family>(packet.data + l2, packet.length - l2, context.inner_checksum);
   if (!inner.valid) return Verdict::malformed_ip;
   // 2.
   if (context.decrement_ttl && inner.hop_limit() <= 1) return Verdict::ttl_exceeded;

@@ -12,6 +12,7 @@
 #include "host/software/work.hpp"
 #include "linecrypt/esp_sa.hpp"
 #include "linecrypt/wire/endian.hpp"
+#include "linecrypt/wire/ip_packet.hpp"
 #include "linecrypt/wire/esp.hpp"
 #include "linecrypt/wire/ethernet.hpp"
 #include "linecrypt/wire/ip_packet.hpp"
@@ -32,6 +33,7 @@ struct Context {
   bool gmac = false;
   bool udp = false;
   bool ecn = false;
+  wire::HeaderChecksum inner_checksum = wire::HeaderChecksum::verify;
   Family outer_family = Family::ipv4;
   IpAddress source;
   IpAddress destination;

@@ -37,6 +37,7 @@ constexpr std::uint16_t decrement_ttl = 1U << 8U;
 constexpr std::uint16_t flow_label_copy = 1U << 9U;
 constexpr std::uint16_t verify_outer = 1U << 10U;
 constexpr std::uint16_t verify_ports = 1U << 11U;
+constexpr std::uint16_t carry_inner_checksum = 1U << 12U;  // ABI 1.2; an older card refuses a wrong one
 }  // namespace esp_flag
 
 struct EspRecord {

@@ -12,7 +12,7 @@ namespace abi {
 
 constexpr std::uint32_t magic = 0x6c637970;  // register MAGIC: "pycl"
 constexpr std::uint32_t version_major = 1;   // changes when host and card of different numbers cannot work together
-constexpr std::uint32_t version_minor = 1;   // changes when something was added that the other side may ignore
+constexpr std::uint32_t version_minor = 2;   // changes when something was added that the other side may ignore
 constexpr std::uint32_t version = (version_major << 16U) | version_minor;
 
 }  // namespace abi

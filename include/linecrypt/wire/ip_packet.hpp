@@ -52,17 +52,24 @@ struct IpPacket {
   }
 };
 
+// What becomes of an IPv4 header whose checksum is wrong: not valid, or as if it were right.
+enum class HeaderChecksum : std::uint8_t { ignore, verify };
+[[nodiscard]] constexpr HeaderChecksum header_checksum(bool verify) noexcept {
+  return verify ? HeaderChecksum::verify : HeaderChecksum::ignore;
+}
+
 // 1. Header length, total length and checksum (RFC 1122 3.2.1.1 - 3.2.1.2, RFC 1812 5.2.2).
 // 2. Fragment flags.
 //
 // Always inlined: what the caller does not look at is then not written, and that is most of it.
-[[nodiscard, gnu::always_inline]] inline IpPacket parse_ipv4(const std::uint8_t* p, std::uint32_t length) noexcept {
+[[nodiscard, gnu::always_inline]] inline IpPacket parse_ipv4(const std::uint8_t* p, std::uint32_t length,
+                                                             HeaderChecksum checksum) noexcept {
   IpPacket ip;
   if (length < ipv4_size || p[0] >> 4U != 4) return ip;
   const std::uint32_t header_length = (p[0] & 0x0fU) * 4;
   const std::uint32_t total_length = load16(p + ipv4_total_length);
   if (header_length < ipv4_size || header_length > total_length || total_length > length) return ip;
-  if (ipv4_checksum_of(p, header_length) != 0) return ip;
+  if (checksum == HeaderChecksum::verify && ipv4_checksum_of(p, header_length) != 0) return ip;
   const std::uint16_t fragment = load16(p + ipv4_fragment);
   ip.valid = true;
   ip.family = Family::ipv4;
@@ -129,17 +136,19 @@ struct IpPacket {
 }
 
 // Reads nothing outside [p, p + length).
-[[nodiscard]] inline IpPacket parse_ip(const std::uint8_t* p, std::uint32_t length) noexcept {
+[[nodiscard]] inline IpPacket parse_ip(const std::uint8_t* p, std::uint32_t length,
+                                       HeaderChecksum checksum = HeaderChecksum::verify) noexcept {
   if (length == 0) return {};
-  if (p[0] >> 4U == 4) return parse_ipv4(p, length);
+  if (p[0] >> 4U == 4) return parse_ipv4(p, length, checksum);
   return parse_ipv6(p, length);
 }
 
 // parse_ip() where the version is known: true of exactly one of the two for each packet.
 template <Family family>
-[[nodiscard, gnu::always_inline]] inline IpPacket parse_ip_as(const std::uint8_t* p, std::uint32_t length) noexcept {
+[[nodiscard, gnu::always_inline]] inline IpPacket parse_ip_as(
+    const std::uint8_t* p, std::uint32_t length, HeaderChecksum checksum = HeaderChecksum::verify) noexcept {
   if constexpr (family == Family::ipv4)
-    return parse_ipv4(p, length);
+    return parse_ipv4(p, length, checksum);
   else
     return parse_ipv6(p, length);
 }

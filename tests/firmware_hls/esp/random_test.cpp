@@ -28,6 +28,7 @@ EspSa vary(Random& random, EspSa sa) {
   sa.hop_limit = static_cast<std::uint8_t>(1 + random.below(255));
   sa.flow_label_copy = random.one_in(2);
   if (sa.mode == EspMode::tunnel) sa.decrement_ttl = random.one_in(2);
+  if (sa.mode == EspMode::tunnel) sa.verify_inner_checksum = random.one_in(2);
   if (sa.mode == EspMode::tunnel && sa.direction == Direction::egress && random.one_in(3))
     sa.tfc_pad_to = static_cast<std::uint16_t>(random.below(600));
   if (sa.direction == Direction::ingress) {

@@ -368,6 +368,7 @@ bool FakeCard::commit(const abi::Command& command, Entry& entry) {
     sa.destination = address(record.destination, family);
     sa.verify_outer = has(flag::verify_outer);
     if (has(flag::udp)) sa.udp = UdpEncapsulation{record.source_port, record.destination_port, has(flag::verify_ports)};
+    sa.verify_inner_checksum = !has(flag::carry_inner_checksum);
     sa.df = static_cast<DfPolicy>(record.df);
     sa.dscp_copy_out = has(flag::dscp_copy_out);
     sa.dscp_copy_in = has(flag::dscp_copy_in);

@@ -145,7 +145,7 @@ TEST_CASE("Every length, in every layout of segments, in place and apart") {
 }
 
 TEST_CASE(
-    "A fragment with a right checksum goes through both ways; one with a wrong one is refused, or mended where asked") {
+    "A fragment with a right checksum goes through both ways; one with a wrong one is refused, mended or carried") {
   // dpdk-test's "Fragmented packet" computes the checksum with the old one in the header. This is the same packet,
   // right and wrong.
   const std::string devargs = engine_devargs();
@@ -169,13 +169,56 @@ TEST_CASE(
     CHECK(in.run(seal(in_esp, wrong, 2)).status == RTE_CRYPTO_OP_STATUS_ERROR);
     CHECK(in.stats().ierrors == 1);
   }
-  const Device device(devargs + ",inner_ip_csum=write");
+  {
+    const Device device(devargs + ",inner_ip_csum=write");
+    Esp esp;
+    esp.key = fresh_key();
+    const EspSession out(device, esp, Way::out);
+    const Outcome made = out.run(wrong);
+    REQUIRE(made.ok());
+    CHECK(open(esp, made.bytes)->inner == clear);
+  }
+  // Carried: told of on the way in where the session asks, mended on the way out where it asks.
+  const Device device(devargs + ",inner_ip_csum=carry");
+  const bool asks = GENERATE(false, true);
+  const auto change = [asks](rte_security_session_conf& conf) { conf.ipsec.options.ip_csum_enable = asks; };
   Esp esp;
   esp.key = fresh_key();
-  const EspSession out(device, esp, Way::out);
+  Esp in_esp = esp;
+  in_esp.key = fresh_key();
+  const EspSession out(device, esp, Way::out, change);
+  const EspSession in(device, in_esp, Way::in, change);
   const Outcome made = out.run(wrong);
   REQUIRE(made.ok());
-  CHECK(open(esp, made.bytes)->inner == clear);
+  CHECK(open(esp, made.bytes)->inner == (asks ? clear : wrong));
+  const auto told = [&](const Bytes& inner, std::uint64_t number) {
+    const Outcome come = in.run(seal(in_esp, inner, number));
+    REQUIRE(come.ok());
+    CHECK(come.bytes == inner);
+    return come.mbuf_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK;
+  };
+  CHECK(told(wrong, 1) == (asks ? RTE_MBUF_F_RX_IP_CKSUM_BAD : 0));
+  CHECK(told(clear, 2) == (asks ? RTE_MBUF_F_RX_IP_CKSUM_GOOD : 0));
+}
+
+TEST_CASE("dec_ttl on ingress is taken for test suites only, and leaves the packet alone") {
+  const auto ask = [](rte_security_session_conf& conf) { conf.ipsec.options.dec_ttl = 1; };
+  const bool allowed = GENERATE(false, true);
+  const Device device(engine_devargs() + (allowed ? ",test_dec_ttl=1" : ""));
+  Esp esp;
+  esp.key = fresh_key();
+  const EspSession in(device, esp, Way::in, ask);
+  CHECK(in.none() == !allowed);
+  const rte_security_capability_idx what{
+      RTE_SECURITY_ACTION_TYPE_LOOKASIDE_PROTOCOL,
+      RTE_SECURITY_PROTOCOL_IPSEC,
+      {{RTE_SECURITY_IPSEC_SA_PROTO_ESP, RTE_SECURITY_IPSEC_SA_MODE_TUNNEL, RTE_SECURITY_IPSEC_SA_DIR_INGRESS}}};
+  auto* const security = static_cast<rte_security_ctx*>(rte_cryptodev_get_sec_ctx(device.id()));
+  CHECK(rte_security_capability_get(security, const_cast<rte_security_capability_idx*>(&what))->ipsec.options.dec_ttl ==
+        (allowed ? 1U : 0U));
+  if (!allowed) return;
+  const Bytes clear = packet({.ttl = 1}, noise(64));
+  CHECK(in.run(seal(esp, clear, 1)).bytes == clear);
 }
 
 TEST_CASE("Inner checksums are written and told of where the session or the mbuf asks for them") {

@@ -193,6 +193,52 @@ TEST_CASE("TTL: the outer one is the SA's, the inner one falls by one when this 
   }
 }
 
+TEST_CASE("a wrong inner IPv4 checksum is refused both ways, and carried as it is where the SA says so",
+          "[esp][header]") {
+  const auto choice = GENERATE(from_range(engines(true)));
+  const Family outer = GENERATE(Family::ipv4, Family::ipv6);
+  const bool decrement = GENERATE(false, true);
+  const Shape shape{.outer = outer};
+  const Ip ip{.ttl = 64, .options = from_hex("01010100")};
+  const Bytes right = clear_of(ip);
+  Bytes wrong = right;
+  wrong[11] ^= 0x21;
+  EspSa out_sa = make_sa(shape, Direction::egress);
+  out_sa.decrement_ttl = decrement;
+  EspSa in_sa = make_sa(shape, Direction::ingress);
+  for (const bool verify : {true, false}) {
+    out_sa.verify_inner_checksum = in_sa.verify_inner_checksum = verify;
+    EspBench bench(choice);
+    const SaId out = bench.install(out_sa);
+    const Outcome sealed = bench.encapsulate(out, wrong);
+    // Refused before it took a number.
+    CHECK(bench.encapsulate(out, right).number == (verify ? 1 : 2));
+    const Bytes text = with_trailer(wrong, 4);
+    if (verify) {
+      CHECK(sealed.verdict == Verdict::malformed_ip);
+      CHECK(through(choice, in_sa, wrong, 0).verdict == Verdict::esp_bad_inner);
+      continue;
+    }
+    REQUIRE(sealed.verdict == Verdict::ok);
+    Bytes expected = wrong;
+    if (decrement) {
+      // The checksum follows the TTL (RFC 1624), and is as wrong as it was.
+      --expected[8];
+      put16(expected, 10, static_cast<std::uint16_t>(get16(expected, 10) + 0x100));
+    }
+    const auto esp = sealed.packet.begin() + static_cast<std::ptrdiff_t>(text_offset(out_sa) - 16);
+    CHECK(reference_open(out_sa, sealed.number, Bytes(esp, sealed.packet.end())) == with_trailer(expected, 4));
+    const Outcome opened = through(choice, in_sa, wrong, 0);
+    CHECK(opened.verdict == Verdict::ok);
+    CHECK(opened.packet == wrong);
+    // Everything else is looked at as ever.
+    Bytes longer = wrong;
+    put16(longer, 2, static_cast<std::uint16_t>(longer.size() + 9));
+    CHECK(bench.encapsulate(out, longer).verdict == Verdict::malformed_ip);
+    CHECK(through(choice, in_sa, longer, 0).verdict == Verdict::esp_bad_inner);
+  }
+}
+
 TEST_CASE("the flow label is copied from IPv6 to IPv6 when asked, else one per SA and never zero", "[esp][header]") {
   const auto choice = GENERATE(from_range(engines(true)));
   const Family inner = GENERATE(Family::ipv4, Family::ipv6);
