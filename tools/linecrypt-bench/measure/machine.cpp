@@ -111,6 +111,15 @@ Result<Machine> Machine::pin(int core) {
   return machine;
 }
 
+// Whoever manages the machine may move a pinned process; a report that says otherwise would be wrong.
+std::string Machine::still_pinned() const {
+  cpu_set_t now;
+  CPU_ZERO(&now);
+  const bool known = sched_getaffinity(0, sizeof now, &now) == 0;
+  if (known && CPU_COUNT(&now) == 1 && CPU_ISSET(core_, &now)) return fmt::format("{}, pinned", core_);
+  return fmt::format("{}, pinned at the start and NOT at the end: something outside changed it", core_);
+}
+
 Facts Machine::facts() const {
   const Moment after = now();
   const std::uint64_t ticks = after.total - before_.total;
@@ -130,7 +139,7 @@ Facts Machine::facts() const {
                             Stopwatch::ticks_per_ns(),
                             line_of("/sys/devices/system/clocksource/clocksource0/current_clocksource"))},
       {"governor", governor},
-      {"core", fmt::format("{}, pinned", core_)},
+      {"core", still_pinned()},
       {"transparent huge pages", kernel_word("/sys/kernel/mm/transparent_hugepage/enabled")},
       {"load before, after", fmt::format("{}; {}", before_.load, after.load)},
       {"steal meanwhile", fmt::format("{:.1f} % of all cores' time", stolen)},

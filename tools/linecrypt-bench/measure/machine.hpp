@@ -32,6 +32,7 @@ class Machine {
     std::int64_t pushed_aside = 0;  // how often this process lost its core to another one
   };
   [[nodiscard]] static Moment now();
+  [[nodiscard]] std::string still_pinned() const;
 
   int core_ = 0;
   std::vector<int> allowed_;
