@@ -127,6 +127,15 @@ class Measuring(unittest.TestCase):
         text = run("compare", "--quick", "--work", "aead-encrypt", "--peer", "openssl", "--size", "64,65,66", "--spread-limit", "0", "--text-report").stdout
         self.assertIn("NO CLAIM: spread", text)
 
+    def test_a_cost_is_refused_by_its_own_spread_or_with_its_row(self):
+        for limit in (0, 0.1, 10):
+            done = run("compare", "--quick", "--work", "macsec-protect", "--peer", "bare-aead", "--spread-limit", str(limit), "--json")
+            found = json.loads(done.stdout)
+            self.assertEqual(len(found["costs"]), 2)
+            for row, cost in zip(found["rows"], found["costs"]):
+                too_wide = cost["spread_ns"] / max(abs(cost["ns"]), 1e-3) > limit
+                self.assertEqual("no_claim" in cost, too_wide or "no_claim" in row, (limit, row, cost))
+
     def test_the_text_report_names_commit_cpu_clock_and_load(self):
         for command, few in ONE.items():
             text = run(command, *effort(command), *few, "--text-report").stdout
