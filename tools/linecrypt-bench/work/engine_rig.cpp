@@ -81,11 +81,13 @@ software::ProviderChoice provider_of(std::string_view name) {
   return static_cast<software::ProviderChoice>(std::find(names.begin(), names.end(), name) - names.begin());
 }
 
-Result<std::unique_ptr<EngineRig>> EngineRig::make(std::unique_ptr<Engine> engine, std::uint32_t sas) {
+Result<std::unique_ptr<EngineRig>> EngineRig::make(std::unique_ptr<Engine> engine, std::uint32_t sas,
+                                                   std::uint32_t queues) {
   std::unique_ptr<EngineRig> rig(new EngineRig(std::move(engine), sas));
   EngineSetup setup;
   setup.slots = rig->slots_.slots();
-  setup.reclamation.wait_for_workers = [](void*) {};  // one thread
+  setup.queues = queues;
+  setup.reclamation.wait_for_workers = [](void*) {};  // nothing is removed while workers run
   setup.clock.now_ns = now_ns;
   if (auto opened = rig->engine_->open(setup); !opened) return opened.error();
   return rig;
@@ -120,16 +122,16 @@ Result<void> EngineRig::remove(SaId id) {
 }
 
 // 1. Submit what is left; an engine may take a part. 2. Collect what it did not finish at once.
-void EngineRig::run(std::span<Job* const> jobs) noexcept {
+void EngineRig::run(std::span<Job* const> jobs, QueueId queue) noexcept {
   std::array<Job*, 64> done;
   std::size_t submitted = 0;
   while (submitted < jobs.size()) {
-    submitted += engine_->submit(QueueId{0}, jobs.subspan(submitted));
-    if (submitted < jobs.size()) (void)engine_->poll(QueueId{0}, done);
+    submitted += engine_->submit(queue, jobs.subspan(submitted));
+    if (submitted < jobs.size()) (void)engine_->poll(queue, done);
   }
   // In order per SA, but not over SAs: each one is looked at.
   for (Job* job : jobs)
-    while (job->verdict == Verdict::pending) (void)engine_->poll(QueueId{0}, done);
+    while (job->verdict == Verdict::pending) (void)engine_->poll(queue, done);
 }
 
 }  // namespace linecrypt::bench

@@ -36,8 +36,9 @@ enum class Protocol : std::uint8_t { esp, macsec };
 
 class EngineRig {
  public:
-  // Opens `engine` over `sas` slots.
-  static Result<std::unique_ptr<EngineRig>> make(std::unique_ptr<Engine> engine, std::uint32_t sas);
+  // Opens `engine` over `sas` slots, with a queue for each worker.
+  static Result<std::unique_ptr<EngineRig>> make(std::unique_ptr<Engine> engine, std::uint32_t sas,
+                                                 std::uint32_t queues = 1);
   static Result<std::unique_ptr<EngineRig>> software(software::ProviderChoice provider, std::uint32_t sas);
   ~EngineRig();
   EngineRig(const EngineRig&) = delete;
@@ -49,8 +50,8 @@ class EngineRig {
   [[nodiscard]] Engine& engine() noexcept { return *engine_; }
   [[nodiscard]] std::span<const SaSlot> slots() const noexcept { return slots_.slots(); }
 
-  // Takes the jobs through the engine, waits for the last one.
-  void run(std::span<Job* const> jobs) noexcept;
+  // Takes the jobs through the engine, waits for the last one. One thread a queue.
+  void run(std::span<Job* const> jobs, QueueId queue = QueueId{0}) noexcept;
 
  private:
   EngineRig(std::unique_ptr<Engine> engine, std::uint32_t sas) : slots_(sas), engine_(std::move(engine)) {}
