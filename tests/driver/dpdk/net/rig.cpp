@@ -153,7 +153,7 @@ rte_mbuf* make_mbuf(rte_mempool* pool, const Bytes& frame, std::uint32_t segment
     const std::size_t left = frame.size() - at;
     const std::size_t room = static_cast<std::size_t>(segment->buf_len - headroom);
     const std::size_t size = std::min(segments == 0 ? left : std::min<std::size_t>(segments, left), room);
-    std::memcpy(rte_pktmbuf_mtod(segment, void*), frame.data() + at, size);
+    if (size != 0) std::memcpy(rte_pktmbuf_mtod(segment, void*), frame.data() + at, size);
     segment->data_len = static_cast<std::uint16_t>(size);
     at += size;
     if (first == nullptr) {
