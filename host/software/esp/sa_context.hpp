@@ -12,7 +12,6 @@
 #include "host/software/work.hpp"
 #include "linecrypt/esp_sa.hpp"
 #include "linecrypt/wire/endian.hpp"
-#include "linecrypt/wire/ip_packet.hpp"
 #include "linecrypt/wire/esp.hpp"
 #include "linecrypt/wire/ethernet.hpp"
 #include "linecrypt/wire/ip_packet.hpp"
