@@ -5,12 +5,14 @@
 #include <cstdio>
 
 #include "tools/linecrypt-bench/cycle.hpp"
+#include "tools/linecrypt-bench/scale.hpp"
 
 int main(int argc, char** argv) {
   CLI::App app{"linecrypt-bench: figures about linecrypt"};
   app.require_subcommand(1);
   int status = 0;
   linecrypt::bench::add_cycle(app, status);
+  linecrypt::bench::add_scale(app, status);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
