@@ -5,7 +5,7 @@
 #include <cstdio>
 
 #include "host/software/engine.hpp"
-#include "tools/linecrypt-bench/work/engine_rig.hpp"
+#include "tools/linecrypt-bench/workload/engine_rig.hpp"
 
 namespace linecrypt::bench {
 

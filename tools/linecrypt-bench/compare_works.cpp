@@ -10,8 +10,8 @@
 #include "tools/linecrypt-bench/gateway_work/gateway_side.hpp"
 #include "tools/linecrypt-bench/peers/aead_side.hpp"
 #include "tools/linecrypt-bench/peers/dpdk_side.hpp"
-#include "tools/linecrypt-bench/work/path_side.hpp"
-#include "tools/linecrypt-bench/work/teams.hpp"
+#include "tools/linecrypt-bench/workload/path_side.hpp"
+#include "tools/linecrypt-bench/workload/teams.hpp"
 
 namespace linecrypt::bench {
 namespace {

@@ -9,7 +9,7 @@
 #include "host/software/engine.hpp"
 #include "tools/linecrypt-bench/common.hpp"
 #include "tools/linecrypt-bench/gateway_work/gateway_side.hpp"
-#include "tools/linecrypt-bench/work/path_side.hpp"
+#include "tools/linecrypt-bench/workload/path_side.hpp"
 
 namespace linecrypt::bench {
 namespace {

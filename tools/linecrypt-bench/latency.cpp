@@ -10,7 +10,7 @@
 #include "tools/linecrypt-bench/common.hpp"
 #include "tools/linecrypt-bench/measure/statistics.hpp"
 #include "tools/linecrypt-bench/measure/stopwatch.hpp"
-#include "tools/linecrypt-bench/work/path_side.hpp"
+#include "tools/linecrypt-bench/workload/path_side.hpp"
 
 namespace linecrypt::bench {
 namespace {

@@ -10,8 +10,8 @@
 #include "tools/linecrypt-bench/measure/statistics.hpp"
 #include "tools/linecrypt-bench/measure/stopwatch.hpp"
 #include "tools/linecrypt-bench/report/report.hpp"
-#include "tools/linecrypt-bench/work/path_side.hpp"
-#include "tools/linecrypt-bench/work/teams.hpp"
+#include "tools/linecrypt-bench/workload/path_side.hpp"
+#include "tools/linecrypt-bench/workload/teams.hpp"
 
 using namespace linecrypt::bench;
 

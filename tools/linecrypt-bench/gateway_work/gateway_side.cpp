@@ -10,7 +10,7 @@
 #include "linecrypt/wire/ethernet.hpp"
 #include "linecrypt/wire/ipv4.hpp"
 #include "tools/linecrypt-bench/measure/stopwatch.hpp"
-#include "tools/linecrypt-bench/work/packet_block.hpp"
+#include "tools/linecrypt-bench/workload/packet_block.hpp"
 
 namespace linecrypt::bench {
 namespace {

@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "tools/linecrypt-bench/measure/side.hpp"
-#include "tools/linecrypt-bench/work/engine_rig.hpp"
+#include "tools/linecrypt-bench/workload/engine_rig.hpp"
 
 namespace linecrypt::bench {
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "tools/linecrypt-bench/peers/aead_side.hpp"
-#include "tools/linecrypt-bench/work/packet_block.hpp"
+#include "tools/linecrypt-bench/workload/packet_block.hpp"
 
 namespace linecrypt::bench {
 

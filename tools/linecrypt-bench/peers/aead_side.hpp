@@ -7,7 +7,7 @@
 
 #include "host/software/aead/vaes.hpp"
 #include "tools/linecrypt-bench/measure/side.hpp"
-#include "tools/linecrypt-bench/work/engine_rig.hpp"
+#include "tools/linecrypt-bench/workload/engine_rig.hpp"
 
 namespace linecrypt::bench {
 

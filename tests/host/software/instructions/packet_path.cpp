@@ -12,8 +12,8 @@
 #include <string_view>
 
 #include "host/software/software_engine.hpp"
-#include "tools/linecrypt-bench/work/engine_rig.hpp"
-#include "tools/linecrypt-bench/work/packet_block.hpp"
+#include "tools/linecrypt-bench/workload/engine_rig.hpp"
+#include "tools/linecrypt-bench/workload/packet_block.hpp"
 
 // What callgrind collects in. Its name is as it is written, so that --toggle-collect finds it.
 extern "C" __attribute__((noinline)) void linecrypt_counted(linecrypt::Engine& engine,

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "tools/linecrypt-bench/measure/side.hpp"
-#include "tools/linecrypt-bench/work/engine_rig.hpp"
-#include "tools/linecrypt-bench/work/packet_block.hpp"
+#include "tools/linecrypt-bench/workload/engine_rig.hpp"
+#include "tools/linecrypt-bench/workload/packet_block.hpp"
 
 namespace linecrypt::bench {
 

@@ -1,4 +1,4 @@
-#include "tools/linecrypt-bench/work/packet_block.hpp"
+#include "tools/linecrypt-bench/workload/packet_block.hpp"
 
 #include <sys/mman.h>
 

@@ -1,11 +1,11 @@
-#include "tools/linecrypt-bench/work/engine_rig.hpp"
+#include "tools/linecrypt-bench/workload/engine_rig.hpp"
 
 #include <algorithm>
 #include <array>
 #include <chrono>
 
 #include "host/software/engine.hpp"
-#include "tools/linecrypt-bench/work/enumerators.hpp"
+#include "tools/linecrypt-bench/workload/enumerators.hpp"
 
 namespace linecrypt::bench {
 namespace {

@@ -1,4 +1,4 @@
-#include "tools/linecrypt-bench/work/teams.hpp"
+#include "tools/linecrypt-bench/workload/teams.hpp"
 
 #include <fmt/format.h>
 #include <sched.h>

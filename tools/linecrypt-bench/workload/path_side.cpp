@@ -1,4 +1,4 @@
-#include "tools/linecrypt-bench/work/path_side.hpp"
+#include "tools/linecrypt-bench/workload/path_side.hpp"
 
 #include <fmt/format.h>
 

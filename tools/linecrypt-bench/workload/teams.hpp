@@ -6,7 +6,7 @@
 #include <functional>
 #include <memory>
 
-#include "tools/linecrypt-bench/work/path_side.hpp"
+#include "tools/linecrypt-bench/workload/path_side.hpp"
 
 namespace linecrypt::bench {
 
