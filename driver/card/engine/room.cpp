@@ -36,8 +36,7 @@ bool take_room(const SaPlan& plan, const std::uint8_t* data, std::uint32_t l2_le
   // 2.
   if (plan.operation != Operation::esp_encapsulate) return false;
   if (l2_length >= room.length) return true;
-  const wire::IpPacket ip =
-      wire::parse_ip(data + l2_length, room.length - l2_length, wire::header_checksum(plan.verify_inner_checksum));
+  const wire::IpPacket ip = wire::parse_ip(data + l2_length, room.length - l2_length, plan.inner_checksum);
   if (!ip.valid) return true;
   const std::uint32_t kept = l2_length + (plan.tunnel ? 0 : ip.esp_offset);
   const std::uint32_t clear =

@@ -9,6 +9,7 @@
 
 #include "linecrypt/macsec.hpp"
 #include "linecrypt/packet.hpp"
+#include "linecrypt/wire/ip_packet.hpp"
 #include "linecrypt/wire/sectag.hpp"
 
 namespace linecrypt::card {
@@ -31,7 +32,7 @@ struct alignas(64) SaPlan {
 
   // Egress: how a packet grows.
   bool tunnel = false;
-  bool verify_inner_checksum = true;
+  wire::HeaderChecksum inner_checksum = wire::HeaderChecksum::verify;
   std::uint16_t front = 0;   // bytes before the data
   std::uint16_t behind = 0;  // most bytes behind it, without TFC padding
   std::uint16_t tfc_pad_to = 0;

@@ -48,7 +48,7 @@ void fill(SaPlan& plan, const EspSa& sa) {
   plan.behind = static_cast<std::uint16_t>(egress ? esp_behind : 0);
   plan.tfc_pad_to = egress && plan.tunnel ? sa.tfc_pad_to : std::uint16_t{0};
   plan.udp = sa.udp.has_value();
-  plan.verify_inner_checksum = sa.verify_inner_checksum;
+  plan.inner_checksum = wire::header_checksum(sa.verify_inner_checksum);
 }
 
 void fill(SaPlan& plan, const MacsecSa& sa) {
