@@ -52,10 +52,31 @@ std::string no_claim(double spread, const CommonOptions& options) {
   return fmt::format("spread {:.1f} %, allowed at most {:.1f} %", 100 * spread, 100 * options.spread_limit);
 }
 
+std::string as_claim(const std::string& no_claim) {
+  return no_claim.empty() ? "yes" : as_remark(no_claim);
+}
+
+std::string as_remark(const std::string& no_claim) {
+  return no_claim.empty() ? "" : "NO CLAIM: " + no_claim;
+}
+
 nlohmann::json to_json(const Facts& facts) {
   nlohmann::json json = nlohmann::json::object();
   for (const auto& [name, value] : facts) json[name] = value;
   return json;
+}
+
+nlohmann::json to_json(const std::string& work, const std::string& peer, std::uint32_t size, const Comparison& figures,
+                       const std::string& no_claim) {
+  nlohmann::json row = {{"work", work},
+                        {"peer", peer},
+                        {"size", size},
+                        {"ratio", figures.ratio},
+                        {"ours_gbps", gbps(size, figures.ours_ns)},
+                        {"peer_gbps", gbps(size, figures.peer_ns)},
+                        {"spread", figures.spread}};
+  if (!no_claim.empty()) row["no_claim"] = no_claim;
+  return row;
 }
 
 int finish(const CommonOptions& options, const Report& report, const nlohmann::json& json, int status) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -51,7 +52,20 @@ Result<std::unique_ptr<Engine>> make_engine(const CommonOptions& options);
 // Why a figure with this spread is no claim; empty where it is one.
 [[nodiscard]] std::string no_claim(double spread, const CommonOptions& options);
 
+// The same for people: in a table's column "claim", and behind a row that is shown as it comes.
+[[nodiscard]] std::string as_claim(const std::string& no_claim);
+[[nodiscard]] std::string as_remark(const std::string& no_claim);
+// The status of a run whose figures are all right; `rows` have a no_claim.
+template <typename Rows>
+[[nodiscard]] int status_of(const Rows& rows, bool refused = false) {
+  const bool claims = std::all_of(rows.begin(), rows.end(), [](const auto& row) { return row.no_claim.empty(); });
+  return claims && !refused ? exit_good : exit_no_claim;
+}
+
 [[nodiscard]] nlohmann::json to_json(const Facts& facts);
+// A row of two that were compared, as `compare` documents it.
+[[nodiscard]] nlohmann::json to_json(const std::string& work, const std::string& peer, std::uint32_t size,
+                                     const Comparison& figures, const std::string& no_claim);
 
 // The end of a run: JSON, the text report or nothing on stdout, and the HTML file. Returns `status`, or exit_error
 // where the file could not be written.

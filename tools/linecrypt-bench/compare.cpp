@@ -127,7 +127,7 @@ int Run::run() {
   facts.emplace_back("our provider", provider_text(options_.common.provider));
   facts.emplace_back("peers", peers_text());
   return finish(options_.common, compare_report(result_, options_.common, facts),
-                compare_json(result_, options_.common, facts), result_.all_claims() ? exit_good : exit_no_claim);
+                compare_json(result_, options_.common, facts), status_of(result_.rows, !result_.refused.empty()));
 }
 
 }  // namespace

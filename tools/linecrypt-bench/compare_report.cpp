@@ -11,14 +11,6 @@ namespace {
 
 constexpr const char* row_format = "{:32} {:18} {:>5}  {:>6}  {:>7}  {:>9}  {:>9}  {:>9}  {:>9}  {}\n";
 
-std::string as_claim(const std::string& no_claim) {
-  return no_claim.empty() ? "yes" : "NO CLAIM: " + no_claim;
-}
-
-std::string claim_of(const CompareRow& row) {
-  return as_claim(row.no_claim);
-}
-
 // The cost is a small difference of two large times: what is steady as a ratio need not be as a difference.
 std::string no_claim_of_cost(const CompareRow& row, const CommonOptions& options) {
   const Comparison& f = row.figures;
@@ -53,18 +45,13 @@ std::vector<std::string> notes_of(const CompareResult& result, const CommonOptio
   return notes;
 }
 
-// A line of its work's plot: ours once, and each peer.
-void add_to_plot(std::vector<Plot>& plots, const CompareRow& row) {
-  const auto with = [](auto& list, auto member, const std::string& name, auto made) -> auto& {
-    const auto found = std::find_if(list.begin(), list.end(), [&](const auto& one) { return one.*member == name; });
-    return found != list.end() ? *found : *list.insert(list.end(), std::move(made));
-  };
-  Plot& plot = with(plots, &Plot::title, row.name, Plot{row.name, "size (bytes)", "Gb/s", true, {}});
-  Series& ours = with(plot.series, &Series::name, "ours", Series{"ours", {}});
+// A plot a work, a line a peer; ours once.
+void add_to_plot(Report& report, const CompareRow& row) {
+  Plot& plot = plot_of(report, row.name, "size (bytes)", "Gb/s");
+  Series& ours = series_of(plot, "ours");
   if (ours.points.empty() || ours.points.back().x < row.size)
     ours.points.push_back({static_cast<double>(row.size), gbps(row.size, row.figures.ours_ns)});
-  Series& peer = with(plot.series, &Series::name, row.peer, Series{row.peer, {}});
-  peer.points.push_back({static_cast<double>(row.size), gbps(row.size, row.figures.peer_ns)});
+  series_of(plot, row.peer).points.push_back({static_cast<double>(row.size), gbps(row.size, row.figures.peer_ns)});
 }
 
 std::vector<std::string> share_of(const CompareRow& row) {
@@ -74,15 +61,10 @@ std::vector<std::string> share_of(const CompareRow& row) {
           fmt::format("{:.1f}", 100 * row.figures.spread),
           fmt::format("{:.2f}", 1e3 / row.figures.ours_ns),
           fmt::format("{:.2f}", 1e3 / row.figures.peer_ns),
-          claim_of(row)};
+          as_claim(row.no_claim)};
 }
 
 }  // namespace
-
-bool CompareResult::all_claims() const {
-  return refused.empty() &&
-         std::all_of(rows.begin(), rows.end(), [](const CompareRow& row) { return row.no_claim.empty(); });
-}
 
 void show_head() {
   fmt::print(row_format, "work", "peer", "size", "ratio", "spread", "ours Gb/s", "peer Gb/s", "ours ns", "peer ns", "");
@@ -95,7 +77,7 @@ void show(const CompareRow& row) {
     remark = fmt::format("costs {:.1f} ns a packet, spread {:.1f}", f.cost_ns, f.cost_spread_ns);
   if (row.peer == peer_engine) remark = fmt::format("{:.1f} % of the engine's packet rate", 100 * f.ratio);
   if (row.peer == peer_two_processes) remark = fmt::format("{:.1f} % of two processes", 100 * f.ratio);
-  if (!row.no_claim.empty()) remark = "NO CLAIM: " + row.no_claim;
+  if (!row.no_claim.empty()) remark = as_remark(row.no_claim);
   fmt::print(row_format, row.name, row.peer, row.size, fmt::format("{:.2f}", f.ratio),
              fmt::format("{:.1f} %", 100 * f.spread), fmt::format("{:.2f}", gbps(row.size, f.ours_ns)),
              fmt::format("{:.2f}", gbps(row.size, f.peer_ns)), fmt::format("{:.1f}", f.ours_ns),
@@ -120,7 +102,7 @@ Report compare_report(const CompareResult& result, const CommonOptions& options,
                 {}};
   for (const CompareRow& row : result.rows) {
     const Comparison& f = row.figures;
-    add_to_plot(report.plots, row);
+    add_to_plot(report, row);
     if (row.peer == peer_bare_aead)
       costs.rows.push_back({row.name, std::to_string(row.size), fmt::format("{:.1f}", f.cost_ns),
                             fmt::format("{:.1f}", f.cost_spread_ns), as_claim(no_claim_of_cost(row, options))});
@@ -129,7 +111,7 @@ Report compare_report(const CompareResult& result, const CommonOptions& options,
     speeds.rows.push_back({row.name, row.peer, std::to_string(row.size), fmt::format("{:.2f}", f.ratio),
                            fmt::format("{:.1f}", 100 * f.spread), fmt::format("{:.2f}", gbps(row.size, f.ours_ns)),
                            fmt::format("{:.2f}", gbps(row.size, f.peer_ns)), fmt::format("{:.1f}", f.ours_ns),
-                           fmt::format("{:.1f}", f.peer_ns), claim_of(row)});
+                           fmt::format("{:.1f}", f.peer_ns), as_claim(row.no_claim)});
   }
   report.tables = {std::move(costs), std::move(gateway), std::move(workers), std::move(speeds)};
   return report;
@@ -140,14 +122,7 @@ nlohmann::json compare_json(const CompareResult& result, const CommonOptions& op
   nlohmann::json costs = nlohmann::json::array();
   for (const CompareRow& row : result.rows) {
     const Comparison& f = row.figures;
-    rows.push_back({{"work", row.name},
-                    {"peer", row.peer},
-                    {"size", row.size},
-                    {"ratio", f.ratio},
-                    {"ours_gbps", gbps(row.size, f.ours_ns)},
-                    {"peer_gbps", gbps(row.size, f.peer_ns)},
-                    {"spread", f.spread}});
-    if (!row.no_claim.empty()) rows.back()["no_claim"] = row.no_claim;
+    rows.push_back(to_json(row.name, row.peer, row.size, f, row.no_claim));
     if (row.peer != peer_bare_aead) continue;
     costs.push_back({{"work", row.name}, {"size", row.size}, {"ns", f.cost_ns}, {"spread_ns", f.cost_spread_ns}});
     if (const std::string refused = no_claim_of_cost(row, options); !refused.empty())

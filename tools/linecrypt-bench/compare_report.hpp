@@ -29,8 +29,6 @@ struct CompareResult {
   std::uint32_t burst = 32;
   std::vector<CompareRow> rows;
   std::vector<Refused> refused;
-
-  [[nodiscard]] bool all_claims() const;
 };
 
 void show_head();

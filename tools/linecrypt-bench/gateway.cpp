@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <memory>
 
@@ -77,7 +76,7 @@ int Run::one(const std::string& protocol, const std::string& direction, std::uin
         "{:22} {:>5} B  {:>5.1f} % of the engine's packet rate, spread {:.1f} %: {:.2f} Gb/s, {:.1f} ns and {:.1f}  "
         "{}\n",
         work, size, 100 * figures->ratio, 100 * figures->spread, gbps(size, figures->ours_ns), figures->ours_ns,
-        figures->peer_ns, row.no_claim.empty() ? "" : "NO CLAIM: " + row.no_claim);
+        figures->peer_ns, as_remark(row.no_claim));
     std::fflush(stdout);
   }
   return exit_good;
@@ -102,16 +101,10 @@ Report Run::report(const Machine& machine) const {
     table.rows.push_back({row.work, std::to_string(row.size), fmt::format("{:.2f}", f.ratio),
                           fmt::format("{:.1f}", 100 * f.spread), fmt::format("{:.2f}", gbps(row.size, f.ours_ns)),
                           fmt::format("{:.2f}", 1e3 / f.ours_ns), fmt::format("{:.1f}", f.ours_ns),
-                          fmt::format("{:.1f}", f.peer_ns),
-                          row.no_claim.empty() ? "yes" : "NO CLAIM: " + row.no_claim});
-    auto plot =
-        std::find_if(report.plots.begin(), report.plots.end(), [&](const Plot& one) { return one.title == row.work; });
-    if (plot == report.plots.end()) {
-      plot = report.plots.insert(report.plots.end(), Plot{row.work, "size (bytes)", "Gb/s", true, {}});
-      plot->series = {{"gateway", {}}, {"engine alone", {}}};
-    }
-    plot->series[0].points.push_back({static_cast<double>(row.size), gbps(row.size, f.ours_ns)});
-    plot->series[1].points.push_back({static_cast<double>(row.size), gbps(row.size, f.peer_ns)});
+                          fmt::format("{:.1f}", f.peer_ns), as_claim(row.no_claim)});
+    Plot& plot = plot_of(report, row.work, "size (bytes)", "Gb/s");
+    series_of(plot, "gateway").points.push_back({static_cast<double>(row.size), gbps(row.size, f.ours_ns)});
+    series_of(plot, "engine alone").points.push_back({static_cast<double>(row.size), gbps(row.size, f.peer_ns)});
   }
   report.tables.push_back(std::move(table));
   return report;
@@ -119,17 +112,7 @@ Report Run::report(const Machine& machine) const {
 
 nlohmann::json Run::json(const Machine& machine) const {
   nlohmann::json rows = nlohmann::json::array();
-  for (const Row& row : rows_) {
-    const Comparison& f = row.figures;
-    rows.push_back({{"work", row.work},
-                    {"peer", "engine"},
-                    {"size", row.size},
-                    {"ratio", f.ratio},
-                    {"ours_gbps", gbps(row.size, f.ours_ns)},
-                    {"peer_gbps", gbps(row.size, f.peer_ns)},
-                    {"spread", f.spread}});
-    if (!row.no_claim.empty()) rows.back()["no_claim"] = row.no_claim;
-  }
+  for (const Row& row : rows_) rows.push_back(to_json(row.work, "engine", row.size, row.figures, row.no_claim));
   return {{"rows", rows}, {"provider", options_.common.provider}, {"machine", to_json(machine.facts())}};
 }
 
@@ -140,8 +123,7 @@ int Run::run() {
     for (const std::string& direction : options_.directions)
       for (const std::uint32_t size : options_.sizes)
         if (const int status = one(protocol, direction, size); status != exit_good) return status;
-  const bool all_claims = std::all_of(rows_.begin(), rows_.end(), [](const Row& row) { return row.no_claim.empty(); });
-  return finish(options_.common, report(*machine), json(*machine), all_claims ? exit_good : exit_no_claim);
+  return finish(options_.common, report(*machine), json(*machine), status_of(rows_));
 }
 
 }  // namespace

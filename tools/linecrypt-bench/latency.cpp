@@ -93,7 +93,7 @@ int Run::one(const std::string& protocol, const std::string& direction, std::uin
   if (options_.common.live()) {
     fmt::print("{:>7} {:>8} {:>5} B, burst {:>2}: ", protocol, direction, size, burst);
     for (std::size_t i = 0; i < std::size(parts); ++i) fmt::print(" {} {:.0f}", part_names[i], row.ns[i]);
-    fmt::print(" ns  {}\n", row.no_claim.empty() ? "" : "NO CLAIM: " + row.no_claim);
+    fmt::print(" ns  {}\n", as_remark(row.no_claim));
     std::fflush(stdout);
   }
   return exit_good;
@@ -116,17 +116,12 @@ Report Run::report(const Machine& machine) const {
   for (const Row& row : rows_) {
     std::vector<std::string> cells = {row.protocol, row.direction, std::to_string(row.size), std::to_string(row.burst)};
     for (const double ns : row.ns) cells.push_back(fmt::format("{:.0f}", ns));
-    cells.push_back(row.no_claim.empty() ? "yes" : "NO CLAIM: " + row.no_claim);
+    cells.push_back(as_claim(row.no_claim));
     table.rows.push_back(std::move(cells));
     const std::string title = fmt::format("{} {}, {} bytes", row.protocol, row.direction, row.size);
-    auto plot =
-        std::find_if(report.plots.begin(), report.plots.end(), [&](const Plot& one) { return one.title == title; });
-    if (plot == report.plots.end()) {
-      plot = report.plots.insert(report.plots.end(), Plot{title, "packets of a burst", "ns", true, {}});
-      for (const char* name : {"p50", "p90", "p99"}) plot->series.push_back({name, {}});
-    }
-    for (std::size_t i = 0; i < plot->series.size(); ++i)
-      plot->series[i].points.push_back({static_cast<double>(row.burst), row.ns[i]});
+    Plot& plot = plot_of(report, title, "packets of a burst", "ns");
+    for (std::size_t i = 0; i < 3; ++i)  // p50, p90, p99
+      series_of(plot, part_names[i]).points.push_back({static_cast<double>(row.burst), row.ns[i]});
   }
   report.tables.push_back(std::move(table));
   return report;
@@ -158,8 +153,7 @@ int Run::run() {
       for (const std::uint32_t size : options_.sizes)
         for (const std::uint32_t burst : options_.bursts)
           if (const int status = one(protocol, direction, size, burst); status != exit_good) return status;
-  const bool all_claims = std::all_of(rows_.begin(), rows_.end(), [](const Row& row) { return row.no_claim.empty(); });
-  return finish(options_.common, report(*machine), json(*machine), all_claims ? exit_good : exit_no_claim);
+  return finish(options_.common, report(*machine), json(*machine), status_of(rows_));
 }
 
 }  // namespace

@@ -87,8 +87,7 @@ Result<std::unique_ptr<Engine>> Run::engine() const {
 void Run::show(const Row& row) const {
   fmt::print("{:>8} {:>8} {:>4} {:>6} {:>8}  {:>9.1f} ns  {:>8.2f} Mpps  {:>7.2f} Gb/s  spread {:>5.1f} %  {}\n",
              row.protocol, row.direction, row.key, row.size, row.sas, row.timing.ns, 1e3 / row.timing.ns,
-             8 * row.bytes / row.timing.ns, 100 * row.timing.spread,
-             row.no_claim.empty() ? "" : "NO CLAIM: " + row.no_claim);
+             8 * row.bytes / row.timing.ns, 100 * row.timing.spread, as_remark(row.no_claim));
   std::fflush(stdout);
 }
 
@@ -158,19 +157,12 @@ Report Run::report(const Machine& machine) const {
     table.rows.push_back({row.protocol, row.direction, std::to_string(row.key), row.size, std::to_string(row.sas),
                           fmt::format("{:.1f}", row.timing.ns), fmt::format("{:.2f}", 1e3 / row.timing.ns),
                           fmt::format("{:.2f}", 8 * row.bytes / row.timing.ns),
-                          fmt::format("{:.1f}", 100 * row.timing.spread),
-                          row.no_claim.empty() ? "yes" : "NO CLAIM: " + row.no_claim});
+                          fmt::format("{:.1f}", 100 * row.timing.spread), as_claim(row.no_claim)});
     if (row.size == "imix") continue;
     const std::string title = fmt::format("{} {}, AES-{}", row.protocol, row.direction, row.key);
-    auto plot =
-        std::find_if(report.plots.begin(), report.plots.end(), [&](const Plot& one) { return one.title == title; });
-    if (plot == report.plots.end())
-      plot = report.plots.insert(report.plots.end(), Plot{title, "size (bytes)", "Gb/s", true, {}});
     const std::string name = fmt::format("{} SA{}", row.sas, row.sas > 1 ? "s" : "");
-    auto series =
-        std::find_if(plot->series.begin(), plot->series.end(), [&](const Series& one) { return one.name == name; });
-    if (series == plot->series.end()) series = plot->series.insert(plot->series.end(), Series{name, {}});
-    series->points.push_back({std::stod(row.size), 8 * row.bytes / row.timing.ns});
+    series_of(plot_of(report, title, "size (bytes)", "Gb/s"), name)
+        .points.push_back({std::stod(row.size), 8 * row.bytes / row.timing.ns});
   }
   report.tables.push_back(std::move(table));
   return report;
@@ -206,9 +198,7 @@ int Run::run() {
         for (const std::uint32_t sas : options_.sas)
           for (const bool mixed : {false, true})
             if (const int status = series(protocol, direction, key, sas, mixed); status != exit_good) return status;
-  const bool all_claims =
-      refused_.empty() && std::all_of(rows_.begin(), rows_.end(), [](const Row& row) { return row.no_claim.empty(); });
-  return finish(options_.common, report(*machine), json(*machine), all_claims ? exit_good : exit_no_claim);
+  return finish(options_.common, report(*machine), json(*machine), status_of(rows_, !refused_.empty()));
 }
 
 // "imix" or 64 to 9216.

@@ -40,6 +40,10 @@ struct Report {
   std::vector<Plot> plots;
 };
 
+// The plot of this title, and a plot's series of this name; begun where there is none. Valid until the next one is.
+Plot& plot_of(Report& report, const std::string& title, const std::string& x_label, const std::string& y_label);
+Series& series_of(Plot& plot, const std::string& name);
+
 // Plain text at most 120 columns wide, but for tables that are wider by themselves.
 [[nodiscard]] std::string to_text(const Report& report);
 // One file with everything in it: style, plots as inline SVG; light or dark as the reader has it.
