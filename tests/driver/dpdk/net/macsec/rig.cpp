@@ -190,10 +190,14 @@ struct Port::Impl {
     bool delivered = false;
   };
 
+  // Those at the front that are for the same engine queue: an SC that came meanwhile may have another.
   std::uint32_t submit(std::vector<Record*>& batch) {
     EngineQueue& queue = device->queue(batch.front()->macsec.queue);
     std::vector<Job*> jobs;
-    for (Record* one : batch) jobs.push_back(&one->macsec.job);
+    for (Record* one : batch) {
+      if (one->macsec.queue != batch.front()->macsec.queue) break;
+      jobs.push_back(&one->macsec.job);
+    }
     std::vector<MacsecRenewal> renewals;
     queue.lock.lock();
     const std::uint32_t taken = device->engine().submit(queue.id, jobs);
@@ -223,8 +227,8 @@ struct Port::Impl {
     return count != 0;
   }
 
-  // 1. Begun, as many as there are bounce buffers for. 2. In batches for one engine queue into it; what it does not
-  // take is undone and begun again. 3. Out in order.
+  // 1. Begun, as many as there are bounce buffers for. 2. Into their engine queue; what it does not take is undone and
+  // begun again. 3. Out in order.
   std::vector<Came> run(const std::vector<Bytes>& frames, const Layout& layout, std::uint32_t mine, bool egress) {
     constexpr std::size_t burst = 32;
     std::vector<Came> out;
@@ -274,13 +278,6 @@ struct Port::Impl {
         rte_mbuf* const mbuf = mbufs[next];
         switch (begin(record->macsec, mbuf, mine, egress)) {
           case MacsecBegin::ready:
-            // Of another engine queue: first off with those before.
-            if (!batch.empty() && batch.front()->macsec.queue != record->macsec.queue) {
-              undo_macsec(record->macsec);
-              if (record->macsec.bounce != nullptr) bounces[mine]->untake();
-              flush();
-              continue;
-            }
             batch.push_back(record.get());
             break;
           case MacsecBegin::pass:
