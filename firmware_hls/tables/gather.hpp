@@ -56,6 +56,7 @@ class Gather {
     if (beat.last) held_ = false;
   }
   bool busy() const { return held_; }
+  bool comes() const { return info_in_.pending() + beats_in_.pending() != 0; }  // for the clocked model
 
  private:
   void start(const PacketInfo& info) {

@@ -46,7 +46,9 @@ TEST_CASE("every size from 1 to 9216 passes both ways and equals the reference",
   const EspSa sa = make_sa(shape, Direction::egress);
   const SaId out = bench.install(sa);
   const SaId in = bench.install(make_sa(shape, Direction::ingress));
-  for (std::uint32_t length = 1; length <= largest; ++length) round_trip(bench, shape, sa, out, in, length, 14);
+  // A step that meets every remainder of blocks and beats.
+  const std::uint32_t step = sampled_form() ? 13 : 1;
+  for (std::uint32_t length = 1; length <= largest; length += step) round_trip(bench, shape, sa, out, in, length, 14);
 }
 
 // Short form: the edges of each combination, on every engine. LINECRYPT_LONG=1: every size of each, on both providers

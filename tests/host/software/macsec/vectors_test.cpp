@@ -58,7 +58,7 @@ MacsecSa sa_of(Vector vector, Direction direction) {
 
 }  // namespace
 
-TEST_CASE("each frame of Annex C comes out byte for byte, protected and validated") {
+TEST_CASE("each frame of Annex C comes out byte for byte, protected and validated", "[vector]") {
   const EngineKind kind = every_engine();
   const auto vectors = read_vectors(LINECRYPT_TEST_DATA "/vectors/macsec_802_1ae_annex_c.txt");
   REQUIRE(vectors.size() == 32);  // 8 frames, 4 suites
@@ -87,7 +87,7 @@ TEST_CASE("each frame of Annex C comes out byte for byte, protected and validate
   }
 }
 
-TEST_CASE("a wrong octet anywhere in a vector's answer would be noticed") {
+TEST_CASE("a wrong octet anywhere in a vector's answer would be noticed", "[vector]") {
   const auto vectors = read_vectors(LINECRYPT_TEST_DATA "/vectors/macsec_802_1ae_annex_c.txt");
   Vector vector = vectors[6];
   const std::uint64_t pn = std::stoull(vector["pn"], nullptr, 16);
