@@ -9,8 +9,8 @@
 
 namespace linecrypt {
 
-// What computes AES-GCM. automatic: our own where the CPU has VAES and no AVX-512, else IPsec-MB where it has AES-NI
-// and PCLMULQDQ, else OpenSSL.
+// What computes AES-GCM. vaes is our own, on AES-NI where the CPU has no VAES. automatic: our own where the CPU has
+// AES-NI, PCLMULQDQ and AVX but no AVX-512, else IPsec-MB where it has AES-NI and PCLMULQDQ, else OpenSSL.
 enum class SoftwareProvider : std::uint8_t { automatic, ipsec_mb, openssl, vaes };
 
 // A closed engine whose self-test has passed; open() it over slots of the caller's. Whoever drives an Engine directly

@@ -111,8 +111,9 @@ int Run::run() {
   if (options_.common.provider == aesni_128_provider)
     for (const Pairing& row : rows)
       if (row.work->kind != Kind::aead)
-        return fail(fmt::format("--provider {}: {}, allowed: aead-encrypt, aead-decrypt; an engine does not take it",
-                                aesni_128_provider, row.work->option));
+        return fail(
+            fmt::format("--provider {}: {}, allowed: aead-encrypt, aead-decrypt; an engine does not take it by name",
+                        aesni_128_provider, row.work->option));
   auto machine = Machine::pin(options_.common.core);
   if (!machine) return fail(machine.error().message);
   prepare_dpdk(rows, machine->core());

@@ -9,12 +9,12 @@ namespace {
 
 // With AVX-512 IPsec-MB uses VAES too. Ours is not measured against it there yet, so there it is only taken by name;
 // true makes it automatic, and belongs beside a measurement.
-constexpr bool vaes_with_avx_512_is_no_slower = false;
+constexpr bool ours_with_avx_512_is_no_slower = false;
 
 }  // namespace
 
 ProviderChoice automatic_choice(const CpuFeatures& cpu) noexcept {
-  if (cpu.vaes_256 && (!cpu.avx_512 || vaes_with_avx_512_is_no_slower)) return ProviderChoice::vaes;
+  if (cpu.aesni_avx && (!cpu.avx_512 || ours_with_avx_512_is_no_slower)) return ProviderChoice::vaes;
   return ProviderChoice::ipsec_mb;
 }
 

@@ -1,7 +1,7 @@
 // AeadProvider: AES-GCM over bursts. One virtual call per burst.
 //
-// Providers: vaes (ours, for CPUs with VAES), ipsec_mb (fast on any x86), openssl (portable, and the oracle). Each
-// passes the same tests.
+// Providers: vaes (ours: VAES, or AES-NI where there is none), ipsec_mb (fast on any x86), openssl (portable, and the
+// oracle). Each passes the same tests.
 #pragma once
 
 #include <cstddef>
@@ -40,7 +40,7 @@ class AeadProvider {
  public:
   virtual ~AeadProvider() = default;
 
-  // "vaes (vaes 256)", "ipsec-mb 1.3.0 (avx512)", "openssl 3.0.17".
+  // "vaes (vaes 256)", "vaes (aesni 128)", "ipsec-mb 1.3.0 (avx512)", "openssl 3.0.17".
   [[nodiscard]] virtual std::string_view name() const noexcept = 0;
   // Bytes and alignment of a key context. Contexts hold round keys and powers of H: keep them in a KeyArena.
   [[nodiscard]] virtual std::size_t context_size() const noexcept = 0;
@@ -58,8 +58,8 @@ class AeadProvider {
 
 enum class ProviderChoice : std::uint8_t { automatic, vaes, ipsec_mb, openssl };
 
-// automatic: vaes where this CPU has VAES and no AVX-512, else ipsec_mb where it has AES-NI and PCLMULQDQ, else
-// openssl. A forced one that this CPU cannot run is an error.
+// automatic: vaes where this CPU has AES-NI, PCLMULQDQ and AVX but no AVX-512, else ipsec_mb where it has AES-NI and
+// PCLMULQDQ, else openssl. A forced one that this CPU cannot run is an error.
 Result<std::unique_ptr<AeadProvider>> make_provider(ProviderChoice choice);
 
 // What automatic tries first on a CPU.

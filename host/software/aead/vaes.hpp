@@ -1,4 +1,4 @@
-// AES-GCM of our own: VAES and VPCLMULQDQ on registers of 256 or 512 bits, and for tests AES-NI on 128.
+// AES-GCM of our own: VAES and VPCLMULQDQ on registers of 256 or 512 bits, else AES-NI on 128.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +9,8 @@
 
 namespace linecrypt::software {
 
-// Which body: the widest that this CPU has VAES for, or a named one. aesni_128 is the same source on single blocks, so
-// that everything but the width is tested on any CPU; it is only taken by name.
+// Which body: the widest that this CPU has the instructions for, or a named one. aesni_128 is the same source on single
+// blocks: everything but the width is tested on any CPU.
 enum class VaesLevel : std::uint8_t { best, aesni_128, vaes_256, vaes_512 };
 
 // An error that names what the CPU lacks, or that the build is for another architecture. `cpu` is a parameter so that a

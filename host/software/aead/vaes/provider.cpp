@@ -66,7 +66,10 @@ std::unique_ptr<AeadProvider> make_provider_of(const Body& body) {
 
 Result<std::unique_ptr<AeadProvider>> make_vaes_provider(VaesLevel level, const CpuFeatures& cpu) {
   const bool wide = cpu.vaes_256 && cpu.avx_512;
-  if (level == VaesLevel::best) level = wide ? VaesLevel::vaes_512 : VaesLevel::vaes_256;
+  if (level == VaesLevel::best) {
+    const VaesLevel narrow = cpu.vaes_256 ? VaesLevel::vaes_256 : VaesLevel::aesni_128;
+    level = wide ? VaesLevel::vaes_512 : narrow;
+  }
   switch (level) {
     case VaesLevel::aesni_128:
       if (cpu.aesni_avx) return vaes::make_provider_of(vaes::body_128);

@@ -12,6 +12,7 @@ namespace linecrypt::test {
 
 std::vector<EngineChoice> engines(bool quick) {
   static const bool fast = software::make_provider(software::ProviderChoice::ipsec_mb).ok();
+  static const bool ours = software::make_provider(software::ProviderChoice::vaes).ok();
   std::vector<EngineChoice> out;
   if (emulated_card_here()) out.push_back({"card (emulated)", software::ProviderChoice::automatic, false, true});
   if (emulated_card_here() && only_card()) return out;
@@ -20,6 +21,7 @@ std::vector<EngineChoice> engines(bool quick) {
     out.push_back({delaying ? "openssl, delaying" : "openssl", software::ProviderChoice::openssl, delaying});
     if (fast)
       out.push_back({delaying ? "ipsec-mb, delaying" : "ipsec-mb", software::ProviderChoice::ipsec_mb, delaying});
+    if (ours) out.push_back({delaying ? "vaes, delaying" : "vaes", software::ProviderChoice::vaes, delaying});
   }
   return out;
 }
