@@ -1,6 +1,7 @@
 // What the two owners of numbers, sequence on egress and commit on ingress, do alike with a command.
 #pragma once
 
+#include "firmware_hls/base/packet_info.hpp"
 #include "firmware_hls/tables/decode.hpp"
 #include "firmware_hls/tables/lifetime.hpp"
 
