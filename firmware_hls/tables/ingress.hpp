@@ -64,8 +64,7 @@ class IngressBlock {
         splice_out_(cut_out_, hold_, beats_out),
         stats_(clock, done_, info_out),
         raise_(masks_, events),
-        alone_(0),
-        quiet_(0) {}
+        alone_(0) {}
 
   // One cycle. While commit zeroes the windows for a sweep, which takes it many, the clocked model leaves the others
   // alone: in hardware they would do nothing.
@@ -90,8 +89,7 @@ class IngressBlock {
     const bool works = gather_.busy() || lookup_.busy() || mirror_.busy() || key_fetch_.busy() || tap_.busy() ||
                        inspect_.busy() || judge_.busy() || raise_.busy();
     alone_ = waits || works ? 0 : alone_ + 1;
-    quiet_ = commit_.busy() ? 0 : alone_;
-    return quiet_ <= longest_way();
+    return commit_.busy() || alone_ <= longest_way();
   }
 
   // For the cycle model: visit(name, stream) for each FIFO.
@@ -184,7 +182,6 @@ class IngressBlock {
   Stats<Protocol, D> stats_;
   RaiseEvents<Protocol> raise_;
   u32 alone_;  // cycles in which nothing but commit can have moved
-  u32 quiet_;  // nor commit
 };
 
 }  // namespace firmware
