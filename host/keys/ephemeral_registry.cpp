@@ -3,9 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
+#include <array>
+#include <cstring>
 #include <mutex>
-#include <set>
+#include <unordered_map>
 
 #include "host/keys/hmac.hpp"
 #include "host/keys/number_space.hpp"
@@ -13,6 +14,17 @@
 namespace linecrypt::keys {
 
 namespace {
+
+// Names are the output of a keyed hash: any of their bits are as good as a hash of them.
+struct NameHash {
+  std::size_t operator()(const NumberSpaceId& name) const noexcept {
+    std::size_t value = 0;
+    std::memcpy(&value, name.bytes.data(), sizeof value);
+    return value;
+  }
+};
+template <typename Value>
+using ByName = std::unordered_map<NumberSpaceId, Value, NameHash>;
 
 // What the process knows of one space. It is kept for good: forgetting it would start its numbers again.
 struct Space {
@@ -25,13 +37,14 @@ struct Space {
 struct Process {
   std::mutex mutex;
   bool ready = false;
-  Secret<32> naming_key;
-  std::map<NumberSpaceId, Space> spaces;
-  std::map<NumberSpaceId, NonceForm> forms;  // by NumberSpace::key
+  Hmac naming;
+  ByName<Space> spaces;
+  ByName<NonceForm> forms;  // by NumberSpace::key
 };
 
 Process& process() {
-  static Process the_process;
+  // Never destroyed: claims may be released, and OpenSSL may be gone, while the program ends.
+  static Process& the_process = *new Process;
   return the_process;
 }
 
@@ -40,7 +53,7 @@ Result<void> prepare(Process& state) {
   if (state.ready) return {};
   std::array<std::uint8_t, 32> random{};
   if (Result<void> filled = fill_random(random); !filled) return filled;
-  state.naming_key = Secret<32>(random);
+  state.naming = Hmac(Secret<32>(random));
   cleanse(random.data(), random.size());
   state.ready = true;
   return {};
@@ -48,21 +61,40 @@ Result<void> prepare(Process& state) {
 
 // One registry's own uses, shared with its claims, which may outlive it.
 struct Uses {
+  struct Count {
+    std::uint32_t egress = 0;
+    std::uint32_t ingress = 0;
+    [[nodiscard]] std::uint32_t& of(Direction direction) noexcept {
+      return direction == Direction::egress ? egress : ingress;
+    }
+  };
   // Names of both kinds, NumberSpace::space and ::party: equal in either is a clash of directions.
-  std::multiset<NumberSpaceId> egress;
-  std::multiset<NumberSpaceId> ingress;
+  ByName<Count> counts;
+
+  [[nodiscard]] bool used(const NumberSpaceId& name, Direction direction) noexcept {
+    const auto at = counts.find(name);
+    return at != counts.end() && at->second.of(direction) != 0;
+  }
+  void add(const NumberSpaceId& name, Direction direction) { ++counts[name].of(direction); }
+  void drop(const NumberSpaceId& name, Direction direction) noexcept {
+    const auto at = counts.find(name);
+    if (at == counts.end()) return;
+    --at->second.of(direction);
+    if (at->second.egress == 0 && at->second.ingress == 0) counts.erase(at);
+  }
 };
 
 class EphemeralClaim : public Claim {
  public:
   // With the process's mutex held.
   EphemeralClaim(const NumberSpace& space, std::shared_ptr<Uses> uses) : space_(space), uses_(std::move(uses)) {
-    mine().insert({space_.space, space_.party});
+    uses_->add(space_.space, space_.direction);
+    if (space_.party != space_.space) uses_->add(space_.party, space_.direction);
   }
   ~EphemeralClaim() override {
     const std::lock_guard lock(process().mutex);
-    for (const NumberSpaceId& name : {space_.space, space_.party})
-      if (const auto found = mine().find(name); found != mine().end()) mine().erase(found);
+    uses_->drop(space_.space, space_.direction);
+    if (space_.party != space_.space) uses_->drop(space_.party, space_.direction);
     if (space_.direction == Direction::egress) process().spaces[space_.space].egress_in_use = false;
   }
   EphemeralClaim(const EphemeralClaim&) = delete;
@@ -70,10 +102,6 @@ class EphemeralClaim : public Claim {
   [[nodiscard]] const NumberSpaceId& space() const noexcept override { return space_.space; }
 
  private:
-  std::multiset<NumberSpaceId>& mine() {
-    return space_.direction == Direction::egress ? uses_->egress : uses_->ingress;
-  }
-
   NumberSpace space_;
   std::shared_ptr<Uses> uses_;
 };
@@ -113,7 +141,7 @@ class InMemory final : public EphemeralRegistry {
   Result<void> skip_to(const NumberSpaceId& space, std::uint64_t first) override {
     const std::lock_guard lock(process().mutex);
     const auto at = process().spaces.find(space);
-    if (at == process().spaces.end() || uses_->egress.count(space) == 0)
+    if (at == process().spaces.end() || !uses_->used(space, Direction::egress))
       return Error{"numbers: the number space is not claimed for egress here"};
     if (first < at->second.next)
       return Error{
@@ -140,12 +168,12 @@ class InMemory final : public EphemeralRegistry {
   template <typename AnySa>
   static NumberSpaceId space_of(const AnySa& sa) {
     const std::lock_guard lock(process().mutex);
-    return number_space(process().naming_key, sa).space;
+    return number_space(process().naming, sa).space;
   }
 
   Result<Lease> lend(const LeaseRequest& request) {
     const auto at = process().spaces.find(request.space);
-    if (at == process().spaces.end() || uses_->egress.count(request.space) == 0)
+    if (at == process().spaces.end() || !uses_->used(request.space, Direction::egress))
       return Error{"lease: the number space is not claimed for egress here"};
     Space& space = at->second;
     if (request.size == 0 || request.size > lease_largest)
@@ -161,7 +189,7 @@ class InMemory final : public EphemeralRegistry {
   Result<std::unique_ptr<Claim>> claim_any(const AnySa& sa, KeyLife life, const std::string& label) {
     if (life != KeyLife::ephemeral) return no_directory();
     const std::lock_guard lock(process().mutex);
-    const NumberSpace named = number_space(process().naming_key, sa);
+    const NumberSpace named = number_space(process().naming, sa);
     // 1.
     if (const auto form = process().forms.find(named.key); form != process().forms.end() && form->second != named.form)
       return Error{
@@ -169,8 +197,8 @@ class InMemory final : public EphemeralRegistry {
                       text_of(form->second), text_of(named.form))};
     // 2.
     const bool egress = named.direction == Direction::egress;
-    const std::multiset<NumberSpaceId>& others = egress ? uses_->ingress : uses_->egress;
-    if (others.count(named.space) != 0 || others.count(named.party) != 0)
+    const Direction other = egress ? Direction::ingress : Direction::egress;
+    if (uses_->used(named.space, other) || uses_->used(named.party, other))
       return Error{
           "key: in use here for the other direction with the same salt, SCI or SSCI; each direction needs a number "
           "space of its own"};

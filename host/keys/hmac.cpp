@@ -2,37 +2,80 @@
 
 #include <fmt/format.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <sys/random.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <vector>
+#include <new>
 
 #include "linecrypt/wire/endian.hpp"
 
 namespace linecrypt::keys {
 
+namespace {
+
+constexpr std::size_t block_size = 64;  // of SHA-256
+constexpr std::uint8_t inner_pad = 0x36;
+constexpr std::uint8_t outer_pad = 0x5c;
+
+// Fetched once: OpenSSL looks an algorithm up by name each time that it is not given one.
+const EVP_MD* sha256() {
+  static const EVP_MD* const md = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  return md;
+}
+
+// SHA-256 itself cannot fail; what can is the memory for it. A name that is not the key's would let two users have one
+// number space, so nobody goes on without.
+void must(int done) {
+  if (done != 1) throw std::bad_alloc();
+}
+
+void put(EVP_MD_CTX* context, const void* bytes, std::size_t size) {
+  std::array<std::uint8_t, 4> length{};
+  wire::store32(length.data(), static_cast<std::uint32_t>(size));
+  must(EVP_DigestUpdate(context, length.data(), length.size()));
+  if (size != 0) must(EVP_DigestUpdate(context, bytes, size));
+}
+
+}  // namespace
+
+void Hmac::Free::operator()(evp_md_ctx_st* context) const noexcept {
+  EVP_MD_CTX_free(context);
+}
+
+Hmac::Context Hmac::begin(const Secret<32>& key, std::uint8_t pad) {
+  std::array<std::uint8_t, block_size> block{};
+  std::ranges::copy(key.bytes(), block.begin());
+  for (std::uint8_t& byte : block) byte ^= pad;
+  Context context(EVP_MD_CTX_new());
+  if (!context) throw std::bad_alloc();
+  must(EVP_DigestInit_ex2(context.get(), sha256(), nullptr));
+  must(EVP_DigestUpdate(context.get(), block.data(), block.size()));
+  cleanse(block.data(), block.size());
+  return context;
+}
+
+Hmac::Hmac(const Secret<32>& key) : inner_(begin(key, inner_pad)), outer_(begin(key, outer_pad)) {}
+
+Digest Hmac::operator()(std::string_view purpose, std::initializer_list<std::span<const std::uint8_t>> parts) const {
+  Context context(EVP_MD_CTX_new());
+  if (!context) throw std::bad_alloc();
+  Digest digest{};
+  unsigned int size = 0;
+  must(EVP_MD_CTX_copy_ex(context.get(), inner_.get()));
+  put(context.get(), purpose.data(), purpose.size());
+  for (const auto part : parts) put(context.get(), part.data(), part.size());
+  must(EVP_DigestFinal_ex(context.get(), digest.data(), &size));
+  must(EVP_MD_CTX_copy_ex(context.get(), outer_.get()));
+  must(EVP_DigestUpdate(context.get(), digest.data(), digest.size()));
+  must(EVP_DigestFinal_ex(context.get(), digest.data(), &size));
+  return digest;
+}
+
 Digest hmac(const Secret<32>& key, std::string_view purpose,
             std::initializer_list<std::span<const std::uint8_t>> parts) {
-  // Sized before it is filled: growing would leave copies of key bytes behind.
-  std::size_t size = 4 + purpose.size();
-  for (const auto part : parts) size += 4 + part.size();
-  std::vector<std::uint8_t> text(size);
-  std::size_t at = 0;
-  const auto put = [&](const void* bytes, std::size_t length) {
-    wire::store32(text.data() + at, static_cast<std::uint32_t>(length));
-    if (length != 0) std::memcpy(text.data() + at + 4, bytes, length);
-    at += 4 + length;
-  };
-  put(purpose.data(), purpose.size());
-  for (const auto part : parts) put(part.data(), part.size());
-  Digest digest{};
-  unsigned int digest_size = 0;
-  HMAC(EVP_sha256(), key.bytes().data(), static_cast<int>(key.size()), text.data(), text.size(), digest.data(),
-       &digest_size);
-  cleanse(text.data(), text.size());
-  return digest;
+  return Hmac(key)(purpose, parts);
 }
 
 Result<void> fill_random(std::span<std::uint8_t> bytes) {

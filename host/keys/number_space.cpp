@@ -9,9 +9,9 @@
 namespace linecrypt::keys {
 namespace {
 
-NumberSpaceId named(const Secret<32>& naming_key, std::string_view purpose, std::span<const std::uint8_t> key,
+NumberSpaceId named(const Hmac& naming, std::string_view purpose, std::span<const std::uint8_t> key,
                     std::span<const std::uint8_t> constant) {
-  return {hmac(naming_key, purpose, {key, constant})};
+  return {naming(purpose, {key, constant})};
 }
 
 }  // namespace
@@ -28,27 +28,27 @@ std::string_view text_of(NonceForm form) noexcept {
   return "an unknown protocol";
 }
 
-NumberSpace number_space(const Secret<32>& naming_key, const EspSa& sa) {
+NumberSpace number_space(const Hmac& naming, const EspSa& sa) {
   NumberSpace result;
   result.form = NonceForm::esp;
   result.direction = sa.direction;
   result.wide = sa.esn;
-  result.space = named(naming_key, "aes-gcm esp", sa.key.bytes(), sa.salt.bytes());
+  result.space = named(naming, "aes-gcm esp", sa.key.bytes(), sa.salt.bytes());
   result.party = result.space;
-  result.key = named(naming_key, "aes-gcm key", sa.key.bytes(), {});
+  result.key = named(naming, "aes-gcm key", sa.key.bytes(), {});
   return result;
 }
 
-NumberSpace number_space(const Secret<32>& naming_key, const MacsecSa& sa) {
+NumberSpace number_space(const Hmac& naming, const MacsecSa& sa) {
   NumberSpace result;
   result.direction = sa.direction;
   result.wide = is_xpn(sa.secy.suite);
-  result.key = named(naming_key, "aes-gcm key", sa.key.bytes(), {});
+  result.key = named(naming, "aes-gcm key", sa.key.bytes(), {});
   if (!result.wide) {
     std::array<std::uint8_t, 8> sci{};
     wire::store64(sci.data(), sa.sci.value());
     result.form = NonceForm::macsec;
-    result.space = named(naming_key, "aes-gcm macsec", sa.key.bytes(), sci);
+    result.space = named(naming, "aes-gcm macsec", sa.key.bytes(), sci);
     result.party = result.space;
     return result;
   }
@@ -59,8 +59,8 @@ NumberSpace number_space(const Secret<32>& naming_key, const MacsecSa& sa) {
     head[i] = static_cast<std::uint8_t>(head[i] ^ sa.salt.bytes()[i]);
   }
   result.form = NonceForm::macsec_xpn;
-  result.space = named(naming_key, "aes-gcm macsec xpn", sa.key.bytes(), head);
-  result.party = named(naming_key, "aes-gcm macsec ssci", sa.key.bytes(), ssci);
+  result.space = named(naming, "aes-gcm macsec xpn", sa.key.bytes(), head);
+  result.party = named(naming, "aes-gcm macsec ssci", sa.key.bytes(), ssci);
   cleanse(head.data(), head.size());
   return result;
 }

@@ -4,10 +4,10 @@
 #include <cstdint>
 #include <string_view>
 
+#include "host/keys/hmac.hpp"
 #include "linecrypt/esp_sa.hpp"
 #include "linecrypt/lease.hpp"
 #include "linecrypt/macsec.hpp"
-#include "linecrypt/secret.hpp"
 
 namespace linecrypt::keys {
 
@@ -32,8 +32,8 @@ struct NumberSpace {
   [[nodiscard]] std::uint64_t end() const noexcept { return wide ? ~std::uint64_t{0} : std::uint64_t{1} << 32U; }
 };
 
-// `naming_key` is the host's.
-[[nodiscard]] NumberSpace number_space(const Secret<32>& naming_key, const EspSa& sa);
-[[nodiscard]] NumberSpace number_space(const Secret<32>& naming_key, const MacsecSa& sa);
+// `naming` is under the host's naming key.
+[[nodiscard]] NumberSpace number_space(const Hmac& naming, const EspSa& sa);
+[[nodiscard]] NumberSpace number_space(const Hmac& naming, const MacsecSa& sa);
 
 }  // namespace linecrypt::keys

@@ -18,28 +18,26 @@ class Registry : public KeyRegistry {
   Registry(std::unique_ptr<StateFiles> files, std::shared_ptr<Uses> uses, HostIdentity identity,
            std::unique_ptr<Journal> journal, std::vector<std::string> messages)
       : files_(std::move(files)),
-        naming_key_(std::move(identity.naming_key)),
+        naming_(identity.naming_key),
         uses_(std::move(uses)),
         journal_(std::move(journal)),
         messages_(std::move(messages)) {}
 
-  [[nodiscard]] NumberSpaceId egress_space(const EspSa& sa) const override {
-    return number_space(naming_key_, sa).space;
-  }
+  [[nodiscard]] NumberSpaceId egress_space(const EspSa& sa) const override { return number_space(naming_, sa).space; }
   [[nodiscard]] NumberSpaceId egress_space(const MacsecSa& sa) const override {
-    return number_space(naming_key_, sa).space;
+    return number_space(naming_, sa).space;
   }
   Result<std::unique_ptr<Claim>> claim(const EspSa& sa, KeyLife life, const std::string& label) override {
-    return claim_space(number_space(naming_key_, sa), life, label);
+    return claim_space(number_space(naming_, sa), life, label);
   }
   Result<std::unique_ptr<Claim>> claim(const MacsecSa& sa, KeyLife life, const std::string& label) override {
-    return claim_space(number_space(naming_key_, sa), life, label);
+    return claim_space(number_space(naming_, sa), life, label);
   }
   Result<void> enroll(const EspSa& sa, const std::string& label, std::uint64_t egress_next) override {
-    return enroll_space(number_space(naming_key_, sa), label, egress_next);
+    return enroll_space(number_space(naming_, sa), label, egress_next);
   }
   Result<void> enroll(const MacsecSa& sa, const std::string& label, std::uint64_t egress_next) override {
-    return enroll_space(number_space(naming_key_, sa), label, egress_next);
+    return enroll_space(number_space(naming_, sa), label, egress_next);
   }
   Result<void> forget(const NumberSpaceId& space) override;
   void note_sent(const NumberSpaceId& space, std::uint64_t last_sent) override;
@@ -66,7 +64,7 @@ class Registry : public KeyRegistry {
   }
 
   std::unique_ptr<StateFiles> files_;
-  Secret<32> naming_key_;
+  Hmac naming_;
   std::shared_ptr<Uses> uses_;
   std::unique_ptr<Journal> journal_;
   std::vector<std::string> messages_;
