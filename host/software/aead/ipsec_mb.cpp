@@ -5,8 +5,8 @@
 #include <fmt/format.h>
 #include <intel-ipsec-mb.h>
 
+#include <cstddef>
 #include <cstring>
-#include <new>
 
 #include "linecrypt/secret.hpp"
 
@@ -23,11 +23,21 @@ struct Functions {
   aes_gmac_finalize_t gmac_finalize = nullptr;
 };
 
-// The library loads from gcm_key_data with aligned 64-byte loads and does not align it itself.
-struct alignas(64) KeyContext {
-  gcm_key_data data;
-  const Functions* functions;
-};
+// A key context is the library's key data, only as far as the level's functions know it, and behind that the functions
+// of the key's size. Below AVX-512 that is 512 bytes and not 1024, which a million SAs notice; guard_test.cpp holds the
+// functions to it. The library loads with aligned 64-byte loads and does not align the data itself.
+constexpr std::size_t context_unit = 64;
+constexpr std::size_t data_size_narrow = offsetof(gcm_key_data, ghash_keys) + sizeof(gcm_key_data::ghash_keys.sse_avx);
+constexpr std::size_t data_size_wide = offsetof(gcm_key_data, ghash_keys) + sizeof(gcm_key_data::ghash_keys);
+
+constexpr std::size_t context_size_of(std::size_t data_size) {
+  return (data_size + sizeof(const Functions*) + context_unit - 1) / context_unit * context_unit;
+}
+static_assert(data_size_narrow % alignof(const Functions*) == 0 && context_size_of(data_size_narrow) == 512);
+
+const gcm_key_data* data_of(const void* context) noexcept {
+  return static_cast<const gcm_key_data*>(context);
+}
 
 // The state of one message. It holds key stream and is cleansed after each burst.
 struct alignas(64) MessageState {
@@ -43,12 +53,12 @@ std::uint8_t* iv_of(AeadOp& op) {
 }
 
 // GMAC: all is associated data, in two pieces, of any size.
-void authenticate(AeadOp& op, const KeyContext& key, MessageState& state, std::uint8_t* tag) noexcept {
-  const Functions& f = *key.functions;
-  f.gmac_init(&key.data, &state.context, iv_of(op), aead_iv_size);
-  if (op.aad_head_length != 0) f.gmac_update(&key.data, &state.context, op.aad_head, op.aad_head_length);
-  if (op.aad_tail_length != 0) f.gmac_update(&key.data, &state.context, op.aad_tail, op.aad_tail_length);
-  f.gmac_finalize(&key.data, &state.context, tag, aead_tag_size);
+void authenticate(AeadOp& op, const Functions& f, MessageState& state, std::uint8_t* tag) noexcept {
+  const gcm_key_data* const key = data_of(op.key);
+  f.gmac_init(key, &state.context, iv_of(op), aead_iv_size);
+  if (op.aad_head_length != 0) f.gmac_update(key, &state.context, op.aad_head, op.aad_head_length);
+  if (op.aad_tail_length != 0) f.gmac_update(key, &state.context, op.aad_tail, op.aad_tail_length);
+  f.gmac_finalize(key, &state.context, tag, aead_tag_size);
 }
 
 // With a payload the library wants the associated data in one piece: it is a header, so the copy is small.
@@ -67,8 +77,11 @@ using Manager = std::unique_ptr<IMB_MGR, ManagerFree>;
 
 class IpsecMbProvider final : public AeadProvider {
  public:
-  IpsecMbProvider(Manager manager, std::string_view level)
-      : manager_(std::move(manager)), name_(fmt::format("ipsec-mb {} ({})", imb_get_version_str(), level)) {
+  // `data_size`: how much of gcm_key_data the manager's functions use.
+  IpsecMbProvider(Manager manager, std::string_view level, std::size_t data_size)
+      : manager_(std::move(manager)),
+        data_size_(data_size),
+        name_(fmt::format("ipsec-mb {} ({})", imb_get_version_str(), level)) {
     const IMB_MGR& m = *manager_;
     functions_[0] = {m.gcm128_pre, m.gcm128_enc, m.gcm128_dec, m.gmac128_init, m.gmac128_update, m.gmac128_finalize};
     functions_[1] = {m.gcm192_pre, m.gcm192_enc, m.gcm192_dec, m.gmac192_init, m.gmac192_update, m.gmac192_finalize};
@@ -76,30 +89,31 @@ class IpsecMbProvider final : public AeadProvider {
   }
 
   [[nodiscard]] std::string_view name() const noexcept override { return name_; }
-  [[nodiscard]] std::size_t context_size() const noexcept override { return sizeof(KeyContext); }
-  [[nodiscard]] std::size_t context_alignment() const noexcept override { return alignof(KeyContext); }
+  [[nodiscard]] std::size_t context_size() const noexcept override { return context_size_of(data_size_); }
+  [[nodiscard]] std::size_t context_alignment() const noexcept override { return context_unit; }
 
   Result<void> expand(std::span<const std::uint8_t> key, void* context) override {
     if (key.size() != 16 && key.size() != 24 && key.size() != 32)
       return Error{fmt::format("AES-GCM key of {} bytes; allowed: 16, 24, 32", key.size())};
-    auto* expanded = new (context) KeyContext;
-    expanded->functions = &functions_[key.size() / 8 - 2];
-    expanded->functions->expand(key.data(), &expanded->data);
+    const Functions* const functions = &functions_[key.size() / 8 - 2];
+    std::memset(context, 0, context_size());
+    functions->expand(key.data(), static_cast<gcm_key_data*>(context));
+    std::memcpy(static_cast<std::uint8_t*>(context) + data_size_, &functions, sizeof functions);
     return {};
   }
 
-  void destroy(void* context) noexcept override { cleanse(context, sizeof(KeyContext)); }
+  void destroy(void* context) noexcept override { cleanse(context, context_size()); }
 
   void seal(std::span<AeadOp> ops) noexcept override {
     MessageState state{};
     std::uint8_t gathered[gathered_largest];
     for (AeadOp& op : ops) {
-      const KeyContext& key = *static_cast<const KeyContext*>(op.key);
+      const Functions& functions = functions_of(op.key);
       if (op.length == 0) {
-        authenticate(op, key, state, op.tag);
+        authenticate(op, functions, state, op.tag);
       } else {
-        key.functions->encrypt(&key.data, &state.context, op.out, op.in, op.length, iv_of(op), gather(op, gathered),
-                               op.aad_head_length + op.aad_tail_length, op.tag, aead_tag_size);
+        functions.encrypt(data_of(op.key), &state.context, op.out, op.in, op.length, iv_of(op), gather(op, gathered),
+                          op.aad_head_length + op.aad_tail_length, op.tag, aead_tag_size);
       }
       op.good = true;
     }
@@ -110,12 +124,12 @@ class IpsecMbProvider final : public AeadProvider {
     MessageState state{};
     std::uint8_t gathered[gathered_largest];
     for (AeadOp& op : ops) {
-      const KeyContext& key = *static_cast<const KeyContext*>(op.key);
+      const Functions& functions = functions_of(op.key);
       if (op.length == 0) {
-        authenticate(op, key, state, state.tag);
+        authenticate(op, functions, state, state.tag);
       } else {
-        key.functions->decrypt(&key.data, &state.context, op.out, op.in, op.length, iv_of(op), gather(op, gathered),
-                               op.aad_head_length + op.aad_tail_length, state.tag, aead_tag_size);
+        functions.decrypt(data_of(op.key), &state.context, op.out, op.in, op.length, iv_of(op), gather(op, gathered),
+                          op.aad_head_length + op.aad_tail_length, state.tag, aead_tag_size);
       }
       op.good = equal_constant_time(state.tag, op.tag, aead_tag_size);
       if (!op.good && op.length != 0) cleanse(op.out, op.length);
@@ -125,7 +139,14 @@ class IpsecMbProvider final : public AeadProvider {
   }
 
  private:
+  [[nodiscard]] const Functions& functions_of(const void* context) const noexcept {
+    const Functions* functions = nullptr;
+    std::memcpy(&functions, static_cast<const std::uint8_t*>(context) + data_size_, sizeof functions);
+    return *functions;
+  }
+
   Manager manager_;
+  std::size_t data_size_;
   Functions functions_[3];
   std::string name_;
 };
@@ -134,13 +155,14 @@ struct Level {
   std::string_view name;
   std::uint64_t features;
   void (*init)(IMB_MGR*);
+  std::size_t data_size;
 };
 
 constexpr Level levels[] = {
-    {"sse", IMB_CPUFLAGS_SSE, init_mb_mgr_sse},
-    {"avx", IMB_CPUFLAGS_AVX, init_mb_mgr_avx},
-    {"avx2", IMB_CPUFLAGS_AVX2, init_mb_mgr_avx2},
-    {"avx512", IMB_CPUFLAGS_AVX512, init_mb_mgr_avx512},
+    {"sse", IMB_CPUFLAGS_SSE, init_mb_mgr_sse, data_size_narrow},
+    {"avx", IMB_CPUFLAGS_AVX, init_mb_mgr_avx, data_size_narrow},
+    {"avx2", IMB_CPUFLAGS_AVX2, init_mb_mgr_avx2, data_size_narrow},
+    {"avx512", IMB_CPUFLAGS_AVX512, init_mb_mgr_avx512, data_size_wide},
 };
 
 }  // namespace
@@ -169,7 +191,8 @@ Result<std::unique_ptr<AeadProvider>> make_ipsec_mb_provider(IpsecMbLevel level)
   // 3. A build without SAFE_DATA leaves key stream in registers and on the stack.
   if ((manager->features & IMB_FEATURE_SAFE_DATA) == 0)
     return Error{"ipsec-mb: built without SAFE_DATA, which clears registers and stack of key material"};
-  return std::unique_ptr<AeadProvider>(std::make_unique<IpsecMbProvider>(std::move(manager), chosen->name));
+  return std::unique_ptr<AeadProvider>(
+      std::make_unique<IpsecMbProvider>(std::move(manager), chosen->name, chosen->data_size));
 }
 
 }  // namespace linecrypt::software
