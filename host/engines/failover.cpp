@@ -223,7 +223,6 @@ Result<void> Failover::install(SaId id, const Sa& sa, Lease lease, std::uint64_t
   // 3.
   slot.protocol = protocol_of(sa);
   slot.direction = member.direction;
-  slot.lifetime = std::holds_alternative<EspSa>(sa) ? std::get<EspSa>(sa).lifetime : Lifetime{};
   slot.generation.store(id.generation, std::memory_order_release);
   return {};
 }

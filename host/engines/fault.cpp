@@ -287,7 +287,6 @@ class Fault final : public FaultEngine {
     SaSlot& to = setup_.slots[id.index];
     to.protocol = from.protocol;
     to.direction = from.direction;
-    to.lifetime = from.lifetime;
     to.expired.store(false, std::memory_order_relaxed);
     to.next_number.store(from.next_number.load(std::memory_order_relaxed), std::memory_order_relaxed);
     to.lease_end.store(from.lease_end.load(std::memory_order_relaxed), std::memory_order_relaxed);

@@ -1,5 +1,6 @@
 #include "host/software/burst.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <iterator>
@@ -8,6 +9,7 @@
 #include "host/software/esp/encapsulate.hpp"
 #include "host/software/macsec/protect.hpp"
 #include "host/software/macsec/validate.hpp"
+#include "host/software/prefetch.hpp"
 #include "linecrypt/secret.hpp"
 
 namespace linecrypt::software {
@@ -97,13 +99,19 @@ Verdict admit(const Job& job) noexcept {
 
 // 1. What the first stage will look at, on its way into the cache: of many SAs few are there.
 // 2. Bring each frame to its destination; the job is on its way.
-// 3. Both stages. A job has its verdict once nothing of its packet changes any more, and then takes part no more.
+// 3. What the slots point to, where the burst is of several SAs out of many.
+// 4. Both stages. A job has its verdict once nothing of its packet changes any more, and then takes part no more.
 void Burst::run(std::span<Job* const> jobs) noexcept {
   // 1.
+  std::uint32_t lowest = ~std::uint32_t{0};
+  std::uint32_t highest = 0;
   for (const Job* job : jobs) {
     // No access, only an address: an index beyond the table is refused below.
-    __builtin_prefetch(slots_.data() + job->stages[0].sa.index);
+    const std::uint32_t index = job->stages[0].sa.index;
+    __builtin_prefetch(slots_.data() + index);
     __builtin_prefetch(job->source->data);
+    lowest = std::min(lowest, index);
+    highest = std::max(highest, index);
   }
   // 2.
   std::uint64_t going = 0;
@@ -120,14 +128,22 @@ void Burst::run(std::span<Job* const> jobs) noexcept {
       job.verdict = admitted;
   }
   // 3.
+  const bool many = slots_.size() >= slots_worth_prefetching;
+  if (many && lowest < highest) prefetch_sas(works_, going, 0, slots_, key_size_);
+  // 4.
   going = run_stage(going, 0);
-  if (going != 0) run_stage(going, 1);
+  if (going == 0) return;
+  if (many) {
+    prefetch_slots(works_, going, 1, slots_);
+    prefetch_sas(works_, going, 1, slots_, key_size_);
+  }
+  run_stage(going, 1);
 }
 
 // 1. The slot, and the SA in it, must be the one the id names. Acquire: its fields were written before its generation.
 // 2. Operation, protocol and direction must agree.
 // 3. The protocol's own work, which fills the whole of `op`. The context is read once: a SetPeer may swap it between
-//    prepare and finish, and waits for this worker before it frees the old one.
+//    prepare and finish, and the old one stays until this worker has passed a quiescent point.
 inline Verdict Burst::begin(Work& work, const Stage& stage, AeadOp& op) noexcept {
   work.number = 0;
   // 1.

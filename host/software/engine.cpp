@@ -52,6 +52,7 @@ Result<void> SoftwareEngine::open(const EngineSetup& setup) {
     return Error{fmt::format("slots: asked {}, allowed 1 to {}", setup.slots.size(), capabilities_.max_sas)};
   if (setup.queues == 0 || setup.queues > capabilities_.max_queues)
     return Error{fmt::format("queues: asked {}, allowed 1 to {}", setup.queues, capabilities_.max_queues)};
+  slots_ = setup.slots;
   store_ = std::make_unique<SaStore>(*provider_, capabilities_, setup);
   if (setup.reserve) {
     if (auto good = store_->reserve(); !good) {
@@ -75,6 +76,12 @@ void SoftwareEngine::close_all() {
 Result<void> SoftwareEngine::install(SaId id, const Sa& sa, Lease lease, std::uint64_t window_top) {
   if (!store_) return Error{"engine software: closed"};
   const ClearsVectorRegisters of_keys;
+  // What workers raised for the slot's last SA must not be taken for this one's. They raise no more once they have all
+  // left it, and what is collected while nothing is live there is dropped.
+  if (id.index < slots_.size() && slots_[id.index].generation.load(std::memory_order_relaxed) == 0) {
+    store_->settle(id.index);
+    collect_events();
+  }
   return store_->install(id, sa, lease, window_top);
 }
 
@@ -86,11 +93,8 @@ Result<void> SoftwareEngine::update(SaId id, const SaUpdate& update) {
 
 Result<void> SoftwareEngine::remove(SaId id) {
   if (!store_) return Error{"engine software: closed"};
-  // Events of other SAs keep their ids; those of this one tell nothing any more and must not be taken for its
-  // successor's.
-  collect_events();
   if (auto removed = store_->remove(id); !removed) return removed;
-  collect_events();
+  // Those not collected yet have no live SA any more (collect_events).
   std::erase_if(pending_, [id](const Event& event) { return event.sa == id; });
   return {};
 }
@@ -129,6 +133,7 @@ void SoftwareEngine::collect_events() {
 }
 
 std::uint32_t SoftwareEngine::events(std::span<Event> out) {
+  if (store_) store_->reclaim();
   collect_events();
   const std::size_t count = std::min(out.size(), pending_.size());
   std::copy_n(pending_.begin(), count, out.begin());

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "host/software/burst.hpp"
@@ -33,12 +34,17 @@ class SoftwareEngine final : public Engine {
   std::uint32_t poll(QueueId queue, std::span<Job*> done) override;
   std::uint32_t events(std::span<Event> out) override;
 
+  // Bytes that SAs cost beside their slots. Precondition: open.
+  [[nodiscard]] SaStore::Footprint footprint() const noexcept { return store_->footprint(); }
+  [[nodiscard]] std::size_t retired() const noexcept { return store_->retired(); }
+
  private:
   void close_all();
   void collect_events();
 
   std::shared_ptr<AeadProvider> provider_;
   Capabilities capabilities_;
+  std::span<SaSlot> slots_;
   std::unique_ptr<SaStore> store_;  // none: closed
   std::unique_ptr<EventFlags> flags_;
   std::vector<std::unique_ptr<Burst>> queues_;

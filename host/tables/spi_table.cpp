@@ -6,8 +6,8 @@
 #include <array>
 #include <atomic>
 #include <bit>
-#include <vector>
 
+#include "host/values/huge_memory.hpp"
 #include "linecrypt/wire/esp.hpp"
 
 namespace linecrypt::tables {
@@ -35,13 +35,22 @@ struct alignas(64) Bucket {
 };
 static_assert(sizeof(Bucket) == 64);
 
+// A bit for each entry that holds `spi`. All four are looked at: SPIs come in any order, and a branch that guesses
+// which one it is costs more than three comparisons.
+[[nodiscard]] inline std::uint32_t hits(const Bucket& bucket, std::uint32_t spi) noexcept {
+  std::uint32_t found = 0;
+  for (std::size_t i = 0; i < bucket_entries; ++i)
+    found |= static_cast<std::uint32_t>(bucket.spis[i].load(std::memory_order_acquire) == spi) << i;
+  return found;
+}
+
 }  // namespace
 
 struct SpiTable::Impl {
   explicit Impl(std::uint32_t entries) : capacity(std::max(entries, 1U)) {
     // At most half full: four entries a bucket and two in use, so that few lookups leave their first cache line.
     const std::uint32_t count = std::bit_ceil((capacity + 1) / 2);
-    buckets = std::vector<Bucket>(count);
+    buckets = HugeArray<Bucket>(count);
     mask = count - 1;
     shift = static_cast<std::uint32_t>(32 - std::countr_zero(count));
   }
@@ -76,10 +85,10 @@ struct SpiTable::Impl {
       const Bucket& bucket = buckets[at];
       for (;;) {
         const std::uint32_t version = bucket.version.load(std::memory_order_acquire);
-        std::size_t i = 0;
-        while (i < bucket_entries && bucket.spis[i].load(std::memory_order_acquire) != spi) ++i;
-        if (i == bucket_entries) break;
-        const std::uint64_t id = bucket.ids[i].load(std::memory_order_acquire);
+        const std::uint32_t found = hits(bucket, spi);
+        if (found == 0) break;
+        const std::uint64_t id =
+            bucket.ids[static_cast<std::size_t>(std::countr_zero(found))].load(std::memory_order_acquire);
         if (bucket.version.load(std::memory_order_relaxed) == version) return unpack(id);
       }
       if (bucket.passed.load(std::memory_order_acquire) == 0) break;
@@ -91,7 +100,7 @@ struct SpiTable::Impl {
   std::uint32_t used = 0;
   std::uint32_t mask = 0;
   std::uint32_t shift = 0;
-  std::vector<Bucket> buckets;
+  HugeArray<Bucket> buckets;
 };
 
 SpiTable::SpiTable(std::uint32_t capacity) : impl_(std::make_unique<Impl>(capacity)) {}

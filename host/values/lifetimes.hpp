@@ -16,16 +16,18 @@ inline void count_packet(SaSlot& slot, std::uint64_t bytes, Events& events) noex
   const std::uint64_t total = slot.counters.bytes.get() + bytes;
   slot.counters.packets.add();
   slot.counters.bytes.add(bytes);
+  if (!slot.limited) return;
   // No limit is 0, and one less than 0 is beyond every count.
-  const auto reached = [&](const LifetimeLimit& limit) {
+  const SaLimits& limits = *slot.limits.load(std::memory_order_acquire);
+  const auto reached = [&](const SaLimit& limit) {
     return packets > limit.packets - 1 || total > limit.bytes - 1;
   };
   // 2. Soft: said once. Hard: the SA stops.
-  if (!slot.soft_reported && reached(slot.lifetime.soft)) {
+  if (!slot.soft_reported && reached(limits.soft)) {
     slot.soft_reported = true;
     events.raise(slot, EventKind::soft_lifetime);
   }
-  if (reached(slot.lifetime.hard)) {
+  if (reached(limits.hard)) {
     slot.expired.store(true, std::memory_order_relaxed);
     events.raise(slot, EventKind::hard_lifetime);
   }

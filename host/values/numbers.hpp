@@ -20,8 +20,18 @@ inline void start_lease(SaSlot& slot, Lease lease) noexcept {
   const std::uint64_t begin = std::max(lease.begin, slot.next_number.load(std::memory_order_relaxed));
   slot.next_number.store(begin, std::memory_order_relaxed);
   slot.lease_end.store(lease.end, std::memory_order_relaxed);
-  slot.lease_low_mark = lease.begin + lease.size() / 2;
+  slot.lease_low_distance =
+      static_cast<std::uint32_t>(std::min<std::uint64_t>(lease.size() - lease.size() / 2, 0xffffffffU));
   slot.lease_low_reported = false;
+}
+
+// At half of its lease (of one beyond 2^33, when 2^32 numbers are left) an SA asks for the next, once: true then.
+// `number` is one just taken.
+[[nodiscard]] inline bool lease_runs_low(SaSlot& slot, std::uint64_t number) noexcept {
+  if (slot.lease_low_reported) return false;
+  if (slot.lease_end.load(std::memory_order_relaxed) - number > slot.lease_low_distance) return false;
+  slot.lease_low_reported = true;
+  return true;
 }
 
 // Takes the next egress number of a live SA into `number`; `last` is the last number of its space. The number is spent
@@ -64,10 +74,7 @@ inline void start_lease(SaSlot& slot, Lease lease) noexcept {
   // 4.
   number = next;
   slot.next_number.store(next + 1, std::memory_order_relaxed);
-  if (next >= slot.lease_low_mark && !slot.lease_low_reported) {
-    slot.lease_low_reported = true;
-    events.raise(slot, EventKind::lease_low);
-  }
+  if (lease_runs_low(slot, next)) events.raise(slot, EventKind::lease_low);
   return true;
 }
 

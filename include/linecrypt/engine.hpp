@@ -48,6 +48,11 @@ struct Reclamation {
   void* self = nullptr;
   // Control thread: returns once every worker passed a quiescent point after the call began.
   void (*wait_for_workers)(void* self) = nullptr;
+  // Control thread; both or none, beside wait_for_workers. begin() names this moment, passed() tells whether every
+  // worker passed a quiescent point behind it; a moment behind which all passed vouches for those before it. Neither
+  // waits: with them a removal does not either.
+  std::uint64_t (*begin)(void* self) = nullptr;
+  bool (*passed)(void* self, std::uint64_t moment) = nullptr;
 };
 
 // Time is the host's, so that a test can own it. Nanoseconds, monotonic.
@@ -119,8 +124,11 @@ class Engine {
   // Applies one change without touching packets in flight. A lease while the last is not yet taken is an error (ask
   // again later).
   virtual Result<void> update(SaId id, const SaUpdate& update) = 0;
-  // Retires the SA: packets that still name it get stale_sa. Waits for the workers (Reclamation), then cleanses its
-  // keys.
+  // Retires the SA: packets that still name it get stale_sa. Its keys are cleansed once every worker has passed a
+  // quiescent point: where Reclamation can only wait, before this returns; else at the latest in the first call of
+  // install, update, remove, events or close behind that, so that no removal waits. Until then a burst that found the
+  // SA before may still finish with it; install() into its slot waits where it must. The slot's numbers and counters
+  // stay readable until then.
   virtual Result<void> remove(SaId id) = 0;
   [[nodiscard]] virtual Result<SaState> read(SaId id) const = 0;
 

@@ -1,8 +1,8 @@
-// Anti-replay window over full 64-bit numbers (RFC 4303 3.4.3, RFC 6479's ring of words).
+// Anti-replay window over full 64-bit numbers (RFC 4303 3.4.3).
 //
-// Bits live in a ring of 64-bit words, one word more than the window needs, so that advancing clears whole words and a
-// window of W accepts numbers above top - W. Not thread safe: the worker that owns the SA checks and accepts; others
-// may read `top()`.
+// A window of W accepts numbers above top - W, so W bits hold it: a number's bit is its place modulo W in a ring of
+// 64-bit words, and advancing clears the bits of the numbers passed over. Not thread safe: the worker that owns the SA
+// checks and accepts; others may read `top()`.
 #pragma once
 
 #include <atomic>
@@ -16,13 +16,17 @@ class ReplayWindow {
  public:
   // `words` points at words_for(size) zeroed words that outlive the window; size is a power of two 64..4096, or 0: no
   // check.
-  static constexpr std::uint32_t words_for(std::uint32_t size) noexcept { return size == 0 ? 0 : ring_words(size); }
+  static constexpr std::uint32_t words_for(std::uint32_t size) noexcept { return size / 64; }
 
   ReplayWindow() = default;
   void attach(std::uint64_t* words, std::uint32_t size) noexcept {
     words_ = words;
     size_ = size;
-    mask_ = size == 0 ? 0 : ring_words(size) - 1;
+  }
+  // What attach() was given; and the word that the next number in order touches, for prefetching (none: no window).
+  [[nodiscard]] std::uint64_t* words() const noexcept { return words_; }
+  [[nodiscard]] const std::uint64_t* next_word() const noexcept {
+    return size_ == 0 ? nullptr : &words_[place(top() + 1)];
   }
 
   [[nodiscard]] std::uint32_t size() const noexcept { return size_; }
@@ -31,11 +35,6 @@ class ReplayWindow {
   // Starts at `top` with every number up to it taken as seen: after a restart (RFC 4303 A3).
   void reset_fully_marked(std::uint64_t top) noexcept {
     for (std::uint32_t i = 0; i < words_for(size_); ++i) words_[i] = ~std::uint64_t{0};
-    // Bits above top in top's own word are numbers to come.
-    if (size_ != 0) {
-      const std::uint64_t above = top % 64;
-      words_[(top / 64) & mask_] = above == 63 ? ~std::uint64_t{0} : (std::uint64_t{2} << above) - 1;
-    }
     top_.store(top, std::memory_order_relaxed);
   }
 
@@ -50,7 +49,7 @@ class ReplayWindow {
     const std::uint64_t top = this->top();
     if (size_ == 0 || number > top) return ReplayCheck::fresh;
     if (top - number >= size_) return ReplayCheck::late;
-    return (words_[(number / 64) & mask_] >> (number % 64) & 1U) != 0 ? ReplayCheck::duplicate : ReplayCheck::fresh;
+    return (words_[place(number)] >> (number % 64) & 1U) != 0 ? ReplayCheck::duplicate : ReplayCheck::fresh;
   }
 
   // Marks `number` as seen; call only after its tag is good and check() said fresh.
@@ -61,25 +60,37 @@ class ReplayWindow {
       return;
     }
     if (number > top) {
-      // 1. Words between the old and the new top hold numbers of a lap ago: clear them.
-      const std::uint64_t from = top / 64;
-      const std::uint64_t to = number / 64;
-      const std::uint64_t steps = to - from > mask_ ? mask_ + 1 : to - from;
-      for (std::uint64_t i = 1; i <= steps; ++i) words_[(from + i) & mask_] = 0;
+      // 1. The bits of the numbers behind the old top up to the new one are those of a lap ago: clear them.
+      if (number - top >= size_)
+        for (std::uint32_t i = 0; i < words_for(size_); ++i) words_[i] = 0;
+      else
+        forget(top + 1, number);
       top_.store(number, std::memory_order_relaxed);
     }
     // 2. Mark it.
-    words_[(number / 64) & mask_] |= std::uint64_t{1} << (number % 64);
+    words_[place(number)] |= std::uint64_t{1} << (number % 64);
   }
 
  private:
-  // A power of two of words with at least one to spare beyond the window.
-  static constexpr std::uint32_t ring_words(std::uint32_t size) noexcept { return size / 64 * 2; }
+  // Precondition: size_ != 0, a power of two.
+  [[nodiscard]] std::uint64_t place(std::uint64_t number) const noexcept { return number / 64 & (size_ / 64 - 1); }
+
+  // Clears the bits of the numbers first..last, fewer than size_. Mostly it is one word, and one bit of that.
+  void forget(std::uint64_t first, std::uint64_t last) noexcept {
+    const std::uint64_t from = ~std::uint64_t{0} << (first % 64);    // first and above
+    const std::uint64_t to = ~std::uint64_t{0} >> (63 - last % 64);  // last and below
+    if (first / 64 == last / 64) {
+      words_[place(first)] &= ~(from & to);
+      return;
+    }
+    words_[place(first)] &= ~from;
+    for (std::uint64_t word = first / 64 + 1; word < last / 64; ++word) words_[place(word * 64)] = 0;
+    words_[place(last)] &= ~to;
+  }
 
   std::uint64_t* words_ = nullptr;
-  std::uint32_t size_ = 0;
-  std::uint64_t mask_ = 0;
   std::atomic<std::uint64_t> top_{0};
+  std::uint32_t size_ = 0;
 };
 
 }  // namespace linecrypt

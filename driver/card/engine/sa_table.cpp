@@ -217,11 +217,13 @@ Result<void> SaTable::install(SaId id, const Sa& sa, Lease lease, std::uint64_t 
   slot.window.attach(fresh.window.get(), bits);
   slot.window.reset_fully_marked(egress ? 0 : window_top);
   std::construct_at(&slot.counters);
-  slot.lifetime = slot.protocol == SaProtocol::esp ? std::get<EspSa>(sa).lifetime : Lifetime{};
+  const auto* const esp = std::get_if<EspSa>(&sa);
+  fresh.limits = esp != nullptr ? SaLimits(esp->lifetime) : SaLimits();
   std::visit([&](const auto& one) { fill(plan, one); }, sa);
   if (slot.protocol == SaProtocol::macsec && !egress && window_top != 0) raise_lowest(plan, window_top + 1);
   plan.place.store(fresh.place.packed(), std::memory_order_release);
   installed_[id.index] = std::move(fresh);
+  slot.set_limits(&installed_[id.index].limits);
   ++installs_;
   // 5.
   slot.generation.store(id.generation, std::memory_order_release);
@@ -254,6 +256,7 @@ Result<void> SaTable::remove(SaId id) {
   lane.wait_for_quiescence();
   // 4.
   plan.place.store(0, std::memory_order_release);
+  slot.set_limits(nullptr);
   forget(installed);
   slot.protocol = SaProtocol::none;
   slot.mailbox.clear();

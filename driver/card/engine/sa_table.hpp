@@ -56,6 +56,7 @@ class SaTable {
     abi::Block block{};
     CardPlace place;
     std::uint64_t granted = 0;  // egress: end of the last lease
+    SaLimits limits;
     std::unique_ptr<std::uint64_t[]> window;
   };
   // The numbers that an SA starts with at its place on the card.

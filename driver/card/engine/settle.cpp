@@ -56,10 +56,7 @@ Verdict settle_egress(SaSlot& slot, SaPlan& plan, const StageReport& report, Eve
   const std::uint64_t next = slot.next_number.load(std::memory_order_relaxed);
   slot.next_number.store(next + 1, std::memory_order_relaxed);
   // 3.
-  if (next >= slot.lease_low_mark && !slot.lease_low_reported) {
-    slot.lease_low_reported = true;
-    events.raise(slot, EventKind::lease_low);
-  }
+  if (lease_runs_low(slot, next)) events.raise(slot, EventKind::lease_low);
   if (plan.operation == Operation::macsec_protect && next + 1 >= plan.pn_soft_limit && !plan.threshold_reported) {
     plan.threshold_reported = true;
     events.raise(slot, EventKind::pn_threshold);

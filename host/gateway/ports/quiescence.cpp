@@ -54,8 +54,18 @@ void Quiescence::wait_for_worker() noexcept {
   rte_rcu_qsbr_synchronize(state_, RTE_QSBR_THRID_INVALID);
 }
 
+std::uint64_t Quiescence::begin() noexcept {
+  return rte_rcu_qsbr_start(state_);
+}
+
+bool Quiescence::passed(std::uint64_t moment) noexcept {
+  return rte_rcu_qsbr_check(state_, moment, false) != 0;
+}
+
 Reclamation Quiescence::reclamation() noexcept {
-  return {this, [](void* self) { static_cast<Quiescence*>(self)->wait_for_worker(); }};
+  return {this, [](void* self) { static_cast<Quiescence*>(self)->wait_for_worker(); },
+          [](void* self) { return static_cast<Quiescence*>(self)->begin(); },
+          [](void* self, std::uint64_t moment) { return static_cast<Quiescence*>(self)->passed(moment); }};
 }
 
 }  // namespace linecrypt::gateway

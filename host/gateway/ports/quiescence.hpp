@@ -27,6 +27,9 @@ class Quiescence {
 
   // ---- control thread ----
   void wait_for_worker() noexcept;
+  // Without waiting: a moment, and whether the worker has passed a quiescent point behind it (Reclamation).
+  std::uint64_t begin() noexcept;
+  bool passed(std::uint64_t moment) noexcept;
   [[nodiscard]] Reclamation reclamation() noexcept;
 
  private:

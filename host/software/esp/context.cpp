@@ -3,8 +3,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 #include <new>
+#include <span>
+#include <type_traits>
 
 #include "host/software/esp/sa_context.hpp"
 
@@ -25,8 +28,15 @@ Result<void> check_context(const EspSa& sa) {
   return {};
 }
 
+// EgressSettings::header_sum of the IPv4 header in a template.
+std::uint16_t template_sum(const std::uint8_t* header) {
+  wire::Checksum sum;
+  sum.add(header + wire::ipv4_ttl, wire::ipv4_size - wire::ipv4_ttl);
+  return static_cast<std::uint16_t>(~sum.value());
+}
+
 // The fields of the outer headers that never change; encapsulate.cpp writes the others.
-void write_template(Context& context, const EspSa& sa) {
+void write_template(EgressContext& context, const EspSa& sa) {
   std::uint8_t* p = context.header.data();
   const std::uint8_t protocol = context.udp ? wire::protocol_udp : wire::protocol_esp;
   if (context.tunnel && context.outer_family == Family::ipv4) {
@@ -35,9 +45,7 @@ void write_template(Context& context, const EspSa& sa) {
     p[wire::ipv4_protocol] = protocol;
     std::memcpy(p + wire::ipv4_source, sa.source.bytes.data(), 4);
     std::memcpy(p + wire::ipv4_destination, sa.destination.bytes.data(), 4);
-    wire::Checksum sum;
-    sum.add(p + wire::ipv4_ttl, wire::ipv4_size - wire::ipv4_ttl);
-    context.header_sum = static_cast<std::uint16_t>(~sum.value());
+    context.header_sum = template_sum(p);
     p += wire::ipv4_size;
   } else if (context.tunnel) {
     p[0] = 0x60;
@@ -48,74 +56,154 @@ void write_template(Context& context, const EspSa& sa) {
     p += wire::ipv6_size;
   }
   if (context.udp) {
-    wire::store16(p + wire::udp_source_port, context.source_port);
-    wire::store16(p + wire::udp_destination_port, context.destination_port);
+    wire::store16(p + wire::udp_source_port, sa.udp->source_port);
+    wire::store16(p + wire::udp_destination_port, sa.udp->destination_port);
     p += wire::udp_size;
   }
-  context.outer_size = static_cast<std::uint32_t>(p - context.header.data());
+  context.outer_size = static_cast<std::uint8_t>(p - context.header.data());
+}
+
+void fill_settings(Settings& settings, const EspSa& sa) {
+  std::memcpy(settings.salt.data(), sa.salt.bytes().data(), settings.salt.size());
+  settings.spi = sa.spi;
+  settings.tunnel = sa.mode == EspMode::tunnel;
+  settings.esn = sa.esn;
+  settings.gmac = is_gmac(sa.algorithm);
+  settings.udp = sa.udp.has_value();
+  settings.ecn = sa.ecn;
+  settings.inner_checksum = wire::header_checksum(sa.verify_inner_checksum);
+  settings.outer_family = sa.source.family;
+}
+
+ContextHead* make_egress(const EspSa& sa, void* memory) {
+  auto* const context = new (memory) EgressContext;
+  fill_settings(*context, sa);
+  context->df = sa.df;
+  context->dscp_copy_out = sa.dscp_copy_out;
+  context->decrement_ttl = sa.decrement_ttl;
+  context->flow_label_copy = sa.flow_label_copy;
+  context->dscp = sa.dscp;
+  context->tfc_pad_to = sa.tfc_pad_to;
+  context->identification = static_cast<std::uint16_t>(mix(sa.spi));
+  // A flow label of 0 would mean "no flow" (RFC 6437 2).
+  context->flow_label = mix(sa.spi) & wire::ipv6_flow_label_mask;
+  if (context->flow_label == 0) context->flow_label = 1;
+  write_template(*context, sa);
+  context->limits = SaLimits(sa.lifetime);
+  return context;
+}
+
+ContextHead* make_ingress(const EspSa& sa, void* memory) {
+  auto* const context = new (memory) IngressContext;
+  fill_settings(*context, sa);
+  context->verify_outer = sa.verify_outer;
+  context->verify_ports = sa.udp && sa.udp->verify_ports;
+  context->dscp_copy_in = sa.dscp_copy_in;
+  if (sa.udp) {
+    context->source_port = sa.udp->source_port;
+    context->destination_port = sa.udp->destination_port;
+  }
+  const std::uint32_t size = sa.source.size();
+  std::memcpy(context->ends.data(), sa.source.bytes.data(), size);
+  std::memcpy(context->ends.data() + size, sa.destination.bytes.data(), size);
+  context->resync_on = sa.esn;
+  if (!sa.selectors.empty()) context->selectors = new Selectors(sa.selectors);
+  context->limits = SaLimits(sa.lifetime);
+  return context;
+}
+
+IngressContext* ingress(void* context) noexcept {
+  return static_cast<IngressContext*>(static_cast<ContextHead*>(context));
+}
+EgressContext* egress(void* context) noexcept {
+  return static_cast<EgressContext*>(static_cast<ContextHead*>(context));
+}
+
+// A SetPeer must be of the family that the SA has.
+Result<void> check_peer(const SetPeer& peer, Family family, std::span<const std::uint8_t> present) {
+  if (peer.address.family == family && peer.address != IpAddress{family, {}}) return {};
+  if (present.empty())
+    return Error{fmt::format("SetPeer: address {}, allowed: an {} address", peer.address.text(),
+                             family == Family::ipv4 ? "IPv4" : "IPv6")};
+  IpAddress now{family, {}};
+  std::copy(present.begin(), present.end(), now.bytes.begin());
+  return Error{fmt::format("SetPeer: address {}, allowed: one of the family of {}", peer.address.text(), now.text())};
+}
+
+// Egress: the destination in the header template. In transport mode the packet's own address stays.
+Result<void> move_egress(const EgressContext& live, const SetPeer& peer, EgressContext& moved) {
+  static_cast<EgressSettings&>(moved) = live;
+  const bool ipv4 = live.outer_family == Family::ipv4;
+  const std::size_t size = ipv4 ? 4 : 16;
+  std::uint8_t* p = moved.header.data();
+  if (live.tunnel) {
+    std::uint8_t* const destination = p + (ipv4 ? wire::ipv4_destination : wire::ipv6_destination);
+    if (auto good = check_peer(peer, live.outer_family, {destination, size}); !good) return good;
+    std::memcpy(destination, peer.address.bytes.data(), size);
+    if (ipv4) moved.header_sum = template_sum(p);
+    p += ipv4 ? wire::ipv4_size : wire::ipv6_size;
+  } else if (auto good = check_peer(peer, live.outer_family, {}); !good) {
+    return good;
+  }
+  wire::store16(p + wire::udp_destination_port, peer.port);
+  moved.identification = static_cast<std::uint16_t>(mix(live.spi));
+  return {};
+}
+
+// Ingress: the source that packets must come from.
+Result<void> move_ingress(const IngressContext& live, const SetPeer& peer, IngressContext& moved) {
+  static_cast<IngressSettings&>(moved) = live;
+  const std::size_t size = live.outer_family == Family::ipv4 ? 4 : 16;
+  if (auto good = check_peer(peer, live.outer_family, {live.ends.data(), size}); !good) return good;
+  std::memcpy(moved.ends.data(), peer.address.bytes.data(), size);
+  moved.source_port = peer.port;
+  moved.resync_on = live.esn;
+  return {};
 }
 
 }  // namespace
 
-std::size_t context_size() {
-  return sizeof(Context);
+Result<void*> make_context(const EspSa& sa, void* memory) {
+  if (Result<void> good = check_context(sa); !good) return good.error();
+  return static_cast<void*>(sa.direction == Direction::egress ? make_egress(sa, memory) : make_ingress(sa, memory));
 }
 
-Result<void> make_context(const EspSa& sa, void* memory) {
-  if (Result<void> good = check_context(sa); !good) return good;
-  Context& context = *new (memory) Context;
-  std::memcpy(context.salt.data(), sa.salt.bytes().data(), context.salt.size());
-  context.spi = sa.spi;
-  context.tunnel = sa.mode == EspMode::tunnel;
-  context.esn = sa.esn;
-  context.gmac = is_gmac(sa.algorithm);
-  context.udp = sa.udp.has_value();
-  context.ecn = sa.ecn;
-  context.inner_checksum = wire::header_checksum(sa.verify_inner_checksum);
-  context.outer_family = sa.source.family;
-  context.source = sa.source;
-  context.destination = sa.destination;
-  if (sa.udp) {
-    context.source_port = sa.udp->source_port;
-    context.destination_port = sa.udp->destination_port;
+Result<void*> move_context(void* live, Direction direction, const SetPeer& peer, void* memory) {
+  const bool out = direction == Direction::egress;
+  if (out ? !egress(live)->udp : !ingress(live)->udp)
+    return Error{"SetPeer: allowed on ESP SAs with UDP encapsulation only"};
+  Result<void> moved;
+  ContextHead* fresh = nullptr;
+  if (out) {
+    auto* const context = new (memory) EgressContext;
+    fresh = context;
+    moved = move_egress(*egress(live), peer, *context);
+  } else {
+    auto* const context = new (memory) IngressContext;
+    fresh = context;
+    moved = move_ingress(*ingress(live), peer, *context);
   }
-  context.df = sa.df;
-  context.dscp_copy_out = sa.dscp_copy_out;
-  context.decrement_ttl = sa.decrement_ttl;
-  context.flow_label_copy = sa.flow_label_copy;
-  context.dscp = sa.dscp;
-  context.tfc_pad_to = sa.tfc_pad_to;
-  context.identification = static_cast<std::uint16_t>(mix(sa.spi));
-  // A flow label of 0 would mean "no flow" (RFC 6437 2).
-  context.flow_label = mix(sa.spi) & wire::ipv6_flow_label_mask;
-  if (context.flow_label == 0) context.flow_label = 1;
-  write_template(context, sa);
-
-  context.verify_outer = sa.verify_outer;
-  context.verify_ports = sa.udp && sa.udp->verify_ports;
-  context.dscp_copy_in = sa.dscp_copy_in;
-  context.resync.on = sa.esn && sa.direction == Direction::ingress;
-  context.selectors = sa.selectors;
-  return {};
+  if (!moved) return moved.error();
+  if (peer.port == 0) return Error{"SetPeer: port 0, allowed: 1 to 65535"};
+  fresh->key = static_cast<ContextHead*>(live)->key;
+  return static_cast<void*>(fresh);
 }
 
-void set_key(void* context, void* key) noexcept {
-  static_cast<Context*>(context)->key = key;
+const SaLimits* limits_of(void* context, Direction direction) noexcept {
+  return direction == Direction::egress ? &egress(context)->limits : &ingress(context)->limits;
 }
 
-void destroy_context(void* memory) noexcept {
-  auto* context = static_cast<Context*>(memory);
-  cleanse(context->salt.data(), context->salt.size());
-  context->~Context();
+void destroy_context(void* context, Direction direction) noexcept {
+  if (direction == Direction::ingress) delete ingress(context)->selectors;
 }
 
 void set_resynchronise(void* context, bool on) noexcept {
-  static_cast<Context*>(context)->resync.on = on;
+  ingress(context)->resync_on = on;
 }
 
-ResyncCounts resynchronisations(const void* context) noexcept {
-  const Resync& resync = static_cast<const Context*>(context)->resync;
-  return {.tried = resync.tried.get(), .succeeded = resync.succeeded.get()};
+ResyncCounts resynchronisations(void* context) noexcept {
+  const ResyncTally& tally = ingress(context)->resync_tally;
+  return {.tried = tally.tried.get(), .succeeded = tally.succeeded.get()};
 }
 
 }  // namespace linecrypt::software::esp

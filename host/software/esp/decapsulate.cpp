@@ -14,6 +14,7 @@ namespace linecrypt::software::esp {
 namespace {
 
 using wire::IpPacket;
+using Context = IngressContext;
 
 // Work::scratch holds what finish needs of prepare's parsing: 16 bits each.
 constexpr std::uint32_t pack(std::uint32_t text_length, std::uint32_t protocol_offset) noexcept {
@@ -68,8 +69,8 @@ bool outer_is_of_sa(const Context& context, const IpPacket& ip) noexcept {
   constexpr std::size_t size = family == Family::ipv4 ? 4 : 16;
   if (context.verify_outer) {
     if (family != context.outer_family) return false;
-    if (std::memcmp(ip.source(), context.source.bytes.data(), size) != 0) return false;
-    if (std::memcmp(ip.destination(), context.destination.bytes.data(), size) != 0) return false;
+    if (std::memcmp(ip.source(), context.ends.data(), size) != 0) return false;
+    if (std::memcmp(ip.destination(), context.ends.data() + size, size) != 0) return false;
   }
   if (context.verify_ports) {
     const std::uint8_t* udp = ip.data + ip.l4_offset;
@@ -104,7 +105,7 @@ Verdict find_number(Context& context, Work& work, std::uint32_t low) noexcept {
     // 2.
     const auto number = infer_number(low, window.top(), window.size());
     if (!number) return Verdict::replay_late;
-    const std::uint64_t ahead = std::uint64_t{context.resync.ahead()} << 32U;
+    const std::uint64_t ahead = std::uint64_t{context.try_ahead(context.resync_tally)} << 32U;
     work.number = *number <= ~std::uint64_t{0} - ahead ? *number + ahead : *number;
   }
   // 3.
@@ -138,9 +139,9 @@ Inner read_trailer(const std::uint8_t* text, std::uint32_t length) noexcept {
 
 // RFC 4301 5.2 step 4: what came out must be what the SA may carry.
 bool selected(const Context& context, const IpPacket& inner) noexcept {
-  if (context.selectors.empty()) return true;
+  if (context.selectors == nullptr) return true;
   const TrafficKey key = wire::traffic_key(inner, wire::LocalSide::destination);
-  return std::any_of(context.selectors.begin(), context.selectors.end(),
+  return std::any_of(context.selectors->begin(), context.selectors->end(),
                      [&](const Selector& selector) { return matches(selector, key); });
 }
 
@@ -257,7 +258,7 @@ Verdict finish_transport(Context& context, Work& work, const Inner& payload, con
 // 6. The number and the window (RFC 4303 3.4.3). Nothing moves before the tag is good.
 template <Family family>
 Verdict prepare(Work& work, AeadOp& op) noexcept {
-  Context& context = context_of(work);
+  Context& context = context_of<Context>(work);
   Packet& packet = *work.packet;
   const std::uint32_t l2 = work.job->l2_length;
   // 1.
@@ -307,14 +308,14 @@ Verdict prepare_decapsulate(Work& work, AeadOp& op, Events& /*events*/) noexcept
 // 3. The trailer.
 // 4. The mode's own part.
 Verdict finish_decapsulate(Work& work, const AeadOp& op, Events& events) noexcept {
-  Context& context = context_of(work);
+  Context& context = context_of<Context>(work);
   Packet& packet = *work.packet;
   ReplayWindow& window = work.slot->window;
   std::uint8_t* text = packet.data + work.offset + esp_front;
   const std::uint8_t* end = packet.data + packet.length;
   // 1.
   if (!op.good) {
-    context.resync.failed();
+    context.count_failure();
     return refuse_and_zero(work, Verdict::esp_bad_icv, text, end);
   }
   // 2.
@@ -322,7 +323,7 @@ Verdict finish_decapsulate(Work& work, const AeadOp& op, Events& events) noexcep
     return refuse_and_zero(work, verdict, text, end);
   if (work.slot->expired.load(std::memory_order_relaxed))
     return refuse_and_zero(work, Verdict::hard_expired, text, end);
-  if (context.esn) context.resync.authentic(work.number, window.top(), window.size());
+  if (context.esn) context.count_authentic(work.number, window.top(), window.size(), context.resync_tally);
   window.accept(work.number);
   // 3.
   const Inner payload = read_trailer(text, text_length_of(work.scratch));

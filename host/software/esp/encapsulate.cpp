@@ -12,6 +12,7 @@ namespace linecrypt::software::esp {
 namespace {
 
 using wire::IpPacket;
+using Context = EgressContext;
 
 // The text: what is encrypted, padding and trailer included.
 struct Text {
@@ -211,7 +212,7 @@ Verdict prepare_transport(Context& context, Work& work, AeadOp& op, Events& even
 }  // namespace
 
 Verdict prepare_encapsulate(Work& work, AeadOp& op, Events& events) noexcept {
-  Context& context = context_of(work);
+  Context& context = context_of<Context>(work);
   if (!l2_header_fits(*work.packet, work.job->l2_length)) return Verdict::malformed_ethernet;
   if (!context.tunnel) return prepare_transport(context, work, op, events);
   const std::uint32_t l2 = work.job->l2_length;
@@ -224,7 +225,7 @@ Verdict prepare_encapsulate(Work& work, AeadOp& op, Events& events) noexcept {
 // zero
 //    is sent as 0xffff.
 Verdict finish_encapsulate(Work& work, const AeadOp& /*op*/, Events& /*events*/) noexcept {
-  const Context& context = context_of(work);
+  const Context& context = context_of<Context>(work);
   Packet& packet = *work.packet;
   const std::uint8_t* ip = packet.data + work.job->l2_length;
   // 1.

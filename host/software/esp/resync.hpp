@@ -1,6 +1,7 @@
 // Resync: finds the high half of extended sequence numbers again after a long loss (RFC 4303 Appendix A3).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "linecrypt/counters.hpp"
@@ -16,35 +17,38 @@ inline constexpr std::uint32_t resync_run_smallest = 16;
 inline constexpr std::uint32_t resync_run_largest = 1024;
 inline constexpr std::uint32_t resync_ahead = 4;
 
-struct Resync {
-  bool on = false;
-  std::uint32_t failures = 0;               // in a row
-  std::uint32_t run = resync_run_smallest;  // failures that the next try needs
-  std::uint32_t next = 1;                   // what it adds to the high half: 1..resync_ahead
+struct ResyncTally {
   Counter tried;
   Counter succeeded;
+};
+
+struct Resync {
+  bool resync_on = false;
+  std::uint8_t next_ahead = 1;                     // what the next try adds to the high half: 1..resync_ahead
+  std::uint16_t failures = 0;                      // in a row; at most run_needed are counted
+  std::uint16_t run_needed = resync_run_smallest;  // failures that the next try needs
 
   // How far ahead of the inferred high half this packet is opened; 0: not at all.
-  [[nodiscard]] std::uint32_t ahead() noexcept {
-    if (!on || failures < run) return 0;
+  [[nodiscard]] std::uint32_t try_ahead(ResyncTally& tally) noexcept {
+    if (!resync_on || failures < run_needed) return 0;
     failures = 0;
-    run = run * 2 > resync_run_largest ? resync_run_largest : run * 2;
-    const std::uint32_t ahead = next;
-    next = next == resync_ahead ? 1 : next + 1;
-    tried.add();
+    run_needed = static_cast<std::uint16_t>(std::min<std::uint32_t>(run_needed * 2U, resync_run_largest));
+    const std::uint32_t ahead = next_ahead;
+    next_ahead = static_cast<std::uint8_t>(next_ahead == resync_ahead ? 1 : next_ahead + 1);
+    tally.tried.add();
     return ahead;
   }
-  void failed() noexcept {
-    if (on) ++failures;
+  void count_failure() noexcept {
+    if (resync_on && failures < run_needed) ++failures;
   }
   // A packet with this number is authentic; `top` is the top of the window of `window` numbers before it moves.
-  void authentic(std::uint64_t number, std::uint64_t top, std::uint32_t window) noexcept {
-    failures = 0;
-    next = 1;
+  void count_authentic(std::uint64_t number, std::uint64_t top, std::uint32_t window, ResyncTally& tally) noexcept {
+    if (failures != 0) failures = 0;
+    if (next_ahead != 1) next_ahead = 1;
     // Inference alone leads no further than this (RFC 4303 A2.2).
     if (number <= top || number - top <= (std::uint64_t{1} << 32U) - window) return;
-    run = resync_run_smallest;
-    succeeded.add();
+    run_needed = resync_run_smallest;
+    tally.succeeded.add();
   }
 };
 

@@ -1,4 +1,4 @@
-// Context: one ESP SA as its packets need it, made once by make_context(). And what both directions do alike.
+// Contexts: one ESP SA as its packets need it, made once by make_context(). And what both directions do alike.
 #pragma once
 
 #include <array>
@@ -9,8 +9,10 @@
 #include "host/software/aead/provider.hpp"
 #include "host/software/esp/context.hpp"
 #include "host/software/esp/resync.hpp"
+#include "host/software/sa_head.hpp"
 #include "host/software/work.hpp"
 #include "linecrypt/esp_sa.hpp"
+#include "linecrypt/sa_slot.hpp"
 #include "linecrypt/wire/endian.hpp"
 #include "linecrypt/wire/esp.hpp"
 #include "linecrypt/wire/ethernet.hpp"
@@ -22,9 +24,10 @@ inline constexpr std::uint32_t outer_size_max = wire::ipv6_size + wire::udp_size
 // SPI, sequence number and IV: what stands between the outer headers and the text.
 inline constexpr std::uint32_t esp_front = wire::esp_header_size + wire::esp_iv_size;
 
-struct Context {
-  // ---- both directions ----
-  const void* key = nullptr;  // the provider's
+// Contexts are 128 bytes: what every packet of an SA over IPv4 needs stands in the first cache line, longer headers and
+// addresses and what seldom happens in the second.
+
+struct Settings {
   std::array<std::uint8_t, 4> salt{};
   std::uint32_t spi = 0;
   bool tunnel = false;
@@ -34,34 +37,52 @@ struct Context {
   bool ecn = false;
   wire::HeaderChecksum inner_checksum = wire::HeaderChecksum::verify;
   Family outer_family = Family::ipv4;
-  IpAddress source;
-  IpAddress destination;
-  std::uint16_t source_port = 0;
-  std::uint16_t destination_port = 0;
+};
 
-  // ---- egress ----
+struct EgressSettings : Settings {
   DfPolicy df = DfPolicy::copy;
   bool dscp_copy_out = false;
   bool decrement_ttl = false;
   bool flow_label_copy = false;
   std::uint8_t dscp = 0;
+  std::uint8_t outer_size = 0;  // tunnel mode: IP and UDP headers; transport mode: UDP
   std::uint16_t tfc_pad_to = 0;
-  std::uint16_t identification = 0;  // of the next outer IPv4 header that may be fragmented
+  std::uint16_t header_sum = 0;  // IPv4: one's-complement sum of the header from TTL on, its checksum taken for 0
   std::uint32_t flow_label = 0;
-  std::uint32_t outer_size = 0;                       // tunnel mode: IP and UDP headers; transport mode: UDP
   std::array<std::uint8_t, outer_size_max> header{};  // they, with all fields that never change
-  std::uint32_t header_sum = 0;  // IPv4: one's-complement sum of the header from TTL on, its checksum taken for 0
+  SaLimits limits;                                    // SaSlot::limits points here
+};
 
-  // ---- ingress ----
+// What an ingress SA's packets must carry inside. Apart from the context: most SAs need none or few.
+using Selectors = std::vector<Selector>;
+
+struct IngressSettings : Settings {
   bool verify_outer = false;
   bool verify_ports = false;
   bool dscp_copy_in = false;
-  Resync resync;
-  std::vector<Selector> selectors;
+  std::uint16_t source_port = 0;
+  std::uint16_t destination_port = 0;
+  const Selectors* selectors = nullptr;  // none: anything. destroy_context() ends them
+  // The two ends, source first, of outer_family's size each.
+  std::array<std::uint8_t, 32> ends{};
+  SaLimits limits;
 };
 
+// Worker's: the identification of the next outer IPv4 header that may be fragmented.
+struct Identification {
+  std::uint16_t identification = 0;
+};
+
+// Settings of a live SA are read by the control thread (SetPeer); what workers write stands apart from them.
+struct EgressContext : ContextHead, Identification, EgressSettings {};
+struct IngressContext : ContextHead, Resync, IngressSettings {
+  ResyncTally resync_tally;
+};
+static_assert(sizeof(EgressContext) <= context_size_largest && sizeof(IngressContext) <= context_size_largest);
+
+template <typename Context>
 [[nodiscard]] inline Context& context_of(Work& work) noexcept {
-  return *static_cast<Context*>(work.context);
+  return *static_cast<Context*>(static_cast<ContextHead*>(work.context));
 }
 
 // Nonce and associated data of a packet whose SPI, sequence number and IV are written at `esp`, with `text_length`
@@ -70,6 +91,7 @@ struct Context {
 // 1. Nonce: salt, IV (RFC 4106 4).
 // 2. Associated data: SPI and the number, of which ESN's high half is not on the wire (RFC 4106 5, RFC 4543 3.3).
 // 3. GMAC: IV and text are associated data too, and nothing is encrypted (RFC 4543 3.3).
+template <typename Context>
 inline void fill_aead(const Context& context, Work& work, AeadOp& op, std::uint8_t* esp,
                       std::uint32_t text_length) noexcept {
   std::uint8_t* text = esp + esp_front;

@@ -21,14 +21,14 @@ void fill_iv_base(const MacsecSa& sa, Context& context) noexcept {
   wire::store32(base, wire::load32(base) ^ sa.ssci);
 }
 
-}  // namespace
-
-std::size_t context_size() {
-  return sizeof(Context);
+Context* from(void* context) noexcept {
+  return static_cast<Context*>(static_cast<ContextHead*>(context));
 }
 
+}  // namespace
+
 // check() has passed. What is refused here is what only frames of this engine would break.
-Result<void> make_context(const MacsecSa& sa, void* memory) {
+Result<void*> make_context(const MacsecSa& sa, void* memory) {
   const MacsecSecY& secy = sa.secy;
   const bool egress = sa.direction == Direction::egress;
   // A receiver takes port 0 from the SCB bit (9.5); another port would give it another IV.
@@ -53,26 +53,17 @@ Result<void> make_context(const MacsecSa& sa, void* memory) {
   context->validate = secy.validate;
   context->pn_soft_limit = pn_threshold_of(secy);
   context->lowest_pn.store(sa.lowest_pn, std::memory_order_relaxed);
-  return {};
-}
-
-void set_key(void* context, void* key) noexcept {
-  static_cast<Context*>(context)->key = key;
-}
-
-void destroy_context(void* memory) noexcept {
-  static_cast<Context*>(memory)->~Context();
-  cleanse(memory, sizeof(Context));
+  return static_cast<void*>(static_cast<ContextHead*>(context));
 }
 
 void raise_lowest_pn(void* context, std::uint64_t lowest_pn) noexcept {
-  std::atomic<std::uint64_t>& lowest = static_cast<Context*>(context)->lowest_pn;
+  std::atomic<std::uint64_t>& lowest = from(context)->lowest_pn;
   // One writer: load and store do.
   if (lowest_pn > lowest.load(std::memory_order_relaxed)) lowest.store(lowest_pn, std::memory_order_relaxed);
 }
 
 void restore_lowest_pn(void* context, std::uint64_t lowest_pn) noexcept {
-  static_cast<Context*>(context)->lowest_pn.store(lowest_pn, std::memory_order_relaxed);
+  from(context)->lowest_pn.store(lowest_pn, std::memory_order_relaxed);
 }
 
 }  // namespace linecrypt::software::macsec

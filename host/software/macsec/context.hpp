@@ -1,20 +1,17 @@
 // What the engine asks of the MACsec code for one SA's context.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 
+#include "host/software/sa_head.hpp"
 #include "linecrypt/macsec.hpp"
 #include "linecrypt/result.hpp"
 
 namespace linecrypt::software::macsec {
 
-// All on the control thread. `memory` is zeroed, 64-byte aligned and in a KeyArena (the context holds the salt). `key`
-// is the provider's key context; the context does not own it.
-std::size_t context_size();
-Result<void> make_context(const MacsecSa& sa, void* memory);
-void set_key(void* context, void* key) noexcept;
-void destroy_context(void* memory) noexcept;
+// All on the control thread. `memory` is zeroed, of context_size_largest and context_alignment, and in a KeyArena: the
+// context holds the salt. The result is the context, a ContextHead whose key the caller sets; it needs no destructor.
+Result<void*> make_context(const MacsecSa& sa, void* memory);
 
 // Control thread, at any time: the lowest acceptable PN becomes at least `lowest_pn` (802.1X 9.11), never less.
 void raise_lowest_pn(void* context, std::uint64_t lowest_pn) noexcept;

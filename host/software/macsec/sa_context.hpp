@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "host/software/macsec/context.hpp"
 #include "host/software/work.hpp"
@@ -15,8 +16,7 @@
 
 namespace linecrypt::software::macsec {
 
-struct alignas(64) Context {
-  const void* key = nullptr;                                  // the provider's
+struct Context : ContextHead {
   std::array<std::uint8_t, aead_iv_size> iv_base{};           // SCI | 0, or salt xor (SSCI | 0)
   std::uint32_t tag_size = 0;                                 // egress: of our SecTAG
   std::array<std::uint8_t, wire::sectag_size_largest> tag{};  // egress: our SecTAG without SL and PN
@@ -39,8 +39,10 @@ struct alignas(64) Context {
   }
 };
 
+static_assert(sizeof(Context) <= context_size_largest && std::is_trivially_destructible_v<Context>);
+
 [[nodiscard]] inline Context& context_of(const Work& work) noexcept {
-  return *static_cast<Context*>(work.context);
+  return *static_cast<Context*>(static_cast<ContextHead*>(work.context));
 }
 
 // The IV (14.5, 14.7): SCI | PN, or salt xor (SSCI | 64-bit PN). The base holds everything but the PN, so one xor

@@ -7,24 +7,12 @@
 
 #include "tests/support/engines.hpp"
 #include "tests/support/long_form.hpp"
+#include "tests/support/quiescent.hpp"
 
 using namespace linecrypt;
 using namespace linecrypt::test;
 
 namespace {
-
-// One worker that passes a quiescent point after each burst.
-struct Quiescence {
-  std::atomic<std::uint64_t> points{0};
-  std::atomic<bool> running{false};
-
-  static void wait(void* self) {
-    auto& one = *static_cast<Quiescence*>(self);
-    const std::uint64_t begin = one.points.load();
-    // Two points: the first may belong to a burst that had begun before.
-    while (one.running.load() && one.points.load() < begin + 2) std::this_thread::yield();
-  }
-};
 
 IpAddress peer(std::uint16_t n) {
   IpAddress address;
@@ -37,8 +25,9 @@ IpAddress peer(std::uint16_t n) {
 TEST_CASE("Leases, moved peers, removals and installs go on under a running worker without a torn or repeated packet") {
   const EngineKind& kind = engine_kinds()[GENERATE(range(std::size_t{0}, engine_kinds().size()))];
   if (kind.delaying) return;  // it holds jobs over quiescent points, as its contract allows; here is one thread a side
-  Quiescence quiescence;
-  Rig rig(kind, 4, {&quiescence, Quiescence::wait});
+  const bool deferring = GENERATE(true, false);  // Reclamation that need not wait, or can do nothing else
+  Quiescent quiescent;
+  Rig rig(kind, 4, deferring ? quiescent.deferring() : quiescent.waiting());
   EspSa sa = esp_sa(Direction::egress);
   sa.udp = UdpEncapsulation{};
   sa.destination = peer(4500);
@@ -51,7 +40,7 @@ TEST_CASE("Leases, moved peers, removals and installs go on under a running work
   std::uint64_t repeated = 0;
   std::atomic<std::uint64_t> sent{0};
   std::uint64_t wrong = 0;
-  quiescence.running = true;
+  quiescent.enter(0);
   std::thread worker([&] {
     const Bytes clear = clear_frame();
     std::uint64_t before = 0;
@@ -65,7 +54,7 @@ TEST_CASE("Leases, moved peers, removals and installs go on under a running work
       Job* done[2];
       while (one.job.verdict == Verdict::pending || two.job.verdict == Verdict::pending)
         if (rig.engine().poll(QueueId{0}, done) == 0) std::this_thread::yield();
-      quiescence.points.fetch_add(1);
+      quiescent.quiescent(0);
       std::this_thread::yield();
       if (one.job.verdict == Verdict::ok) {
         ++sent;
@@ -79,7 +68,7 @@ TEST_CASE("Leases, moved peers, removals and installs go on under a running work
       }
       if (two.job.verdict != Verdict::stale_sa && two.job.verdict != Verdict::ok) ++wrong;
     }
-    quiescence.running = false;
+    quiescent.leave(0);
   });
 
   std::uint64_t granted = 100;

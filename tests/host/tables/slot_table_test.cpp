@@ -55,6 +55,21 @@ TEST_CASE("Releasing an id that is not allocated changes nothing") {
   CHECK_FALSE(table.allocate().ok());
 }
 
+TEST_CASE("A released index rests while others are free, and is handed out when none is") {
+  SlotTable table(2000);
+  const SaId first = table.allocate().value();
+  table.release(first);
+  for (std::uint32_t i = 0; i < 1000; ++i) {
+    const SaId next = table.allocate().value();
+    REQUIRE(next.index != first.index);
+    table.release(next);
+  }
+  std::set<std::uint32_t> indices;
+  for (std::uint32_t i = 0; i < 2000; ++i) indices.insert(table.allocate().value().index);
+  CHECK(indices.size() == 2000);
+  CHECK_FALSE(table.allocate().ok());
+}
+
 TEST_CASE("Slots are cache-line aligned and free") {
   SlotTable table(3);
   CHECK(table.slots().size() == 3);

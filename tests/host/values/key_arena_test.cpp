@@ -67,3 +67,34 @@ TEST_CASE("Memory that was reserved is there: taking it touches no new page") {
     CHECK(grown >= count * 1024 / page);
   for (void* block : blocks) arena.release(block);
 }
+
+TEST_CASE("Many blocks come on huge pages, few take little") {
+  KeyArena few(512, 64);
+  REQUIRE(few.allocate().ok());
+  CHECK(few.bytes() <= 256 * 512);
+  KeyArena many(512, 64, 256, ArenaHolds::no_keys);
+  std::size_t blocks = 0;
+  while (many.bytes() < 16 * HugeMemory::huge_page) {
+    REQUIRE(many.allocate().ok());
+    ++blocks;
+  }
+  // Never more than twice of what is used, and a chunk of the largest size.
+  CHECK(many.bytes() <= 2 * blocks * 512 + 16 * HugeMemory::huge_page);
+  if (std::ifstream("/sys/kernel/mm/transparent_hugepage/enabled").good())
+    CHECK(many.huge_bytes() >= many.bytes() - 4 * HugeMemory::huge_page);
+  KeyArena exact(512, 64);
+  REQUIRE(exact.reserve(100'000).ok());
+  CHECK(exact.bytes() <= 100'000 * 512 + HugeMemory::huge_page);
+}
+
+TEST_CASE("Large memory is aligned to huge pages, zeroed, and as long as was asked") {
+  const std::size_t size = GENERATE(std::size_t{1}, std::size_t{4096}, HugeMemory::huge_page - 1, HugeMemory::huge_page,
+                                    3 * HugeMemory::huge_page + 1);
+  auto mapped = HugeMemory::map(size);
+  REQUIRE(mapped.ok());
+  CHECK(mapped->size() >= size);
+  CHECK(std::all_of(mapped->data(), mapped->data() + mapped->size(), [](std::byte b) { return b == std::byte{0}; }));
+  if (size >= HugeMemory::huge_page)
+    CHECK(reinterpret_cast<std::uintptr_t>(mapped->data()) % HugeMemory::huge_page == 0);
+  CHECK_FALSE(HugeMemory::map(std::size_t{1} << 60U).ok());
+}

@@ -11,7 +11,7 @@ namespace esp = linecrypt::software::esp;
 namespace {
 
 struct Memory {
-  Memory() : arena(esp::context_size(), 64, 1), block(*arena.allocate()) {}
+  Memory() : arena(software::context_size_largest, software::context_alignment, 1), block(*arena.allocate()) {}
   KeyArena arena;
   void* block;
 };
@@ -36,7 +36,8 @@ TEST_CASE("a packet that the outer length field cannot say is refused and takes 
   const Shape shape = GENERATE(Shape{}, Shape{.outer = Family::ipv6}, Shape{.mode = EspMode::transport});
   const EspSa sa = make_sa(shape, Direction::egress);
   Memory memory;
-  REQUIRE(esp::make_context(sa, memory.block).ok());
+  const auto context = esp::make_context(sa, memory.block);
+  REQUIRE(context.ok());
   SaSlot slot;
   slot.next_number = 1;
   slot.lease_end = 100;
@@ -51,7 +52,7 @@ TEST_CASE("a packet that the outer length field cannot say is refused and takes 
     software::Work work;
     work.job = &job;
     work.slot = &slot;
-    work.context = memory.block;
+    work.context = *context;
     work.packet = &view;
     software::AeadOp op;
     return esp::prepare_encapsulate(work, op, events);
@@ -63,7 +64,7 @@ TEST_CASE("a packet that the outer length field cannot say is refused and takes 
   CHECK(slot.next_number == 1);
   CHECK(prepare(most) == Verdict::pending);
   CHECK(slot.next_number == 2);
-  esp::destroy_context(memory.block);
+  esp::destroy_context(*context, Direction::egress);
 }
 
 TEST_CASE("resynchronisation is on for ingress with ESN, counted, and can be switched off", "[esp][context]") {

@@ -58,11 +58,12 @@ TEST_CASE("the published ESP packets are sealed and opened byte for byte", "[esp
   for (const Vector& vector : read_vectors()) {
     INFO(vector.at("name"));
     const EspSa sa = sa_of(vector, Direction::egress);
-    KeyArena contexts(esp::context_size(), 64, 1);
-    void* context = *contexts.allocate();
-    REQUIRE(esp::make_context(sa, context).ok());
+    KeyArena contexts(software::context_size_largest, software::context_alignment, 1);
+    const auto made = esp::make_context(sa, *contexts.allocate());
+    REQUIRE(made.ok());
+    void* const context = *made;
     const ExpandedKey key(*provider, from_hex(vector.at("key")));
-    esp::set_key(context, const_cast<void*>(key.get()));
+    static_cast<software::ContextHead*>(context)->key = key.get();
     software::Work work;
     work.context = context;
     work.number = std::stoull(vector.at("number"), nullptr, 16);
@@ -71,18 +72,20 @@ TEST_CASE("the published ESP packets are sealed and opened byte for byte", "[esp
     const Bytes expected = from_hex(vector.at("packet"));
     Bytes bytes = Bytes(expected.begin(), expected.begin() + 16) + text + Bytes(16);
     std::vector<software::AeadOp> ops(1);
-    esp::fill_aead(esp::context_of(work), work, ops[0], bytes.data(), static_cast<std::uint32_t>(text.size()));
+    esp::fill_aead(esp::context_of<esp::EgressContext>(work), work, ops[0], bytes.data(),
+                   static_cast<std::uint32_t>(text.size()));
     provider->seal(ops);
     CHECK(to_hex(bytes) == to_hex(expected));
     ops[0] = {};
-    esp::fill_aead(esp::context_of(work), work, ops[0], bytes.data(), static_cast<std::uint32_t>(text.size()));
+    esp::fill_aead(esp::context_of<esp::EgressContext>(work), work, ops[0], bytes.data(),
+                   static_cast<std::uint32_t>(text.size()));
     provider->open(ops);
     CHECK(ops[0].good);
     CHECK(Bytes(bytes.begin() + 16, bytes.end() - 16) == text);
     // The second ESP of the tests agrees, so its word counts.
     CHECK(reference_seal(sa, work.number, text, Bytes(expected.begin() + 8, expected.begin() + 16)) == expected);
 
-    esp::destroy_context(context);
+    esp::destroy_context(context, Direction::egress);
   }
 }
 

@@ -1,0 +1,72 @@
+// Prefetching of a burst's SAs. With many of them each packet finds slot, context and key in memory far away, and each
+// of the three says where the next one is: one after the other for every packet that would be three waits. So a burst
+// takes each step for all its packets before the next.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <bit>
+#include <cstdint>
+#include <span>
+
+#include "host/software/sa_head.hpp"
+#include "host/software/work.hpp"
+#include "linecrypt/sa_slot.hpp"
+
+namespace linecrypt::software {
+
+// All SAs of a table with fewer slots stay in a core's second-level cache: asking for them costs more than it saves.
+inline constexpr std::size_t slots_worth_prefetching = 512;
+inline constexpr std::size_t jobs_prefetched = 64;  // as many as a word of `going` has bits
+// Of larger key contexts the bodies for small vectors read no more than this.
+inline constexpr std::size_t key_prefetched = 512;
+inline constexpr std::size_t cache_line = 64;
+
+// The job on its way next to be looked at is the lowest bit of `going`; each is a position in `works`.
+inline const Stage& stage_of(std::span<const Work> works, std::uint64_t going, std::uint8_t stage) noexcept {
+  return works[static_cast<std::size_t>(std::countr_zero(going))].job->stages[stage];
+}
+
+// The first line of the slots, for a stage whose slots Burst::run() did not ask for.
+inline void prefetch_slots(std::span<const Work> works, std::uint64_t going, std::uint8_t stage,
+                           std::span<SaSlot> slots) noexcept {
+  // No access, only an address: an index beyond the table is refused later.
+  for (; going != 0; going &= going - 1) __builtin_prefetch(slots.data() + stage_of(works, going, stage).sa.index, 1);
+}
+
+// Brings what packets touch of their SAs towards the cache, once their slots are on their way. `key_size`: of the
+// provider's key contexts.
+//
+// 1. Of slots that still hold the SA named: the context's first line; for egress the line with the numbers, for ingress
+//    the word of the window that the next number falls into. A slot that holds another SA is left alone: its context
+//    may be anything. Packets of one SA behind each other cost it once.
+// 2. The keys.
+inline void prefetch_sas(std::span<const Work> works, std::uint64_t going, std::uint8_t stage, std::span<SaSlot> slots,
+                         std::size_t key_size) noexcept {
+  std::array<const ContextHead*, jobs_prefetched> heads;
+  std::size_t live = 0;
+  // 1.
+  SaId last{};
+  for (; going != 0; going &= going - 1) {
+    const SaId id = stage_of(works, going, stage).sa;
+    if (id == last || id.index >= slots.size() || !id.valid()) continue;
+    last = id;
+    SaSlot& slot = slots[id.index];
+    if (slot.generation.load(std::memory_order_acquire) != id.generation) continue;
+    const void* const context = std::atomic_ref<void*>(slot.context).load(std::memory_order_acquire);
+    heads[live] = static_cast<const ContextHead*>(context);
+    __builtin_prefetch(heads[live++]);
+    const void* const numbers =
+        slot.direction == Direction::egress ? static_cast<const void*>(&slot.next_number) : slot.window.next_word();
+    __builtin_prefetch(numbers, 1);
+  }
+  // 2.
+  const std::size_t size = std::min(key_size, key_prefetched);
+  for (std::size_t i = 0; i < live; ++i) {
+    const auto* const key = static_cast<const std::uint8_t*>(heads[i]->key);
+    for (std::size_t at = 0; at < size; at += cache_line) __builtin_prefetch(key + at);
+  }
+}
+
+}  // namespace linecrypt::software
