@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <deque>
 #include <functional>
 #include <type_traits>
 #include <utility>
@@ -17,6 +18,9 @@ namespace {
 constexpr std::uint64_t second_ns = 1'000'000'000;
 // Marks are due at least once a second, and service() may come 10 ms late.
 constexpr std::uint64_t sweep_ns = 950'000'000;
+// A sweep of all slots ends within so many calls of service(), well before the next one is due.
+constexpr std::size_t sweep_shares = 64;
+constexpr std::size_t sweep_share_smallest = 8192;
 
 // The part of an add() that is done; undone in reverse unless kept.
 class Undo {
@@ -36,6 +40,12 @@ class Undo {
  private:
   std::vector<std::function<void()>> steps_;
 };
+
+// False: an ingress SA without a record and without a lifetime in seconds has nothing to look after.
+bool needs_sweep(const LiveSa& sa) noexcept {
+  return sa.direction == Direction::egress || sa.life == keys::KeyLife::persistent || sa.soft_seconds != 0 ||
+         sa.hard_seconds != 0;
+}
 
 }  // namespace
 
@@ -64,6 +74,10 @@ struct SaControl::Impl {
   void renew();
   void record_marks();
   void flush_retired();
+  struct Leaving;
+  void retire(Leaving one, bool marked);
+  void let_go();
+  void let_go_of(const NumberSpaceId& space);
   void want_lease(LiveSa& sa);
   void say(LiveSa& sa, MessageKind kind, const std::string& text);
   void take_registry_messages();
@@ -74,9 +88,22 @@ struct SaControl::Impl {
   std::vector<std::unique_ptr<LiveSa>> live;  // by slot index
   std::vector<SaId> wanting;                  // those with wants_lease or ungranted
   std::uint64_t swept_ns = 0;
+  bool sweeping = false;
+  std::size_t sweep_at = 0;  // first slot that the sweep under way has not seen
 
+  // Removed ingress SAs with a record through which a worker may still take its last burst.
+  struct Leaving {
+    std::uint64_t moment = 0;  // Reclamation::begin's
+    SaId id;
+    std::unique_ptr<keys::Claim> claim;
+    std::uint64_t top = 0;  // of the window, at least
+    std::uint64_t recorded_mark = 0;
+    bool recorded = false;
+  };
+  std::deque<Leaving> leaving;
   // Removed SAs whose last numbers are not recorded yet, with their claims: nobody else may begin before that.
   std::vector<std::unique_ptr<keys::Claim>> retired;
+  bool retired_recorded = false;  // some of them have a record
   // Ingress marks to record: those of retired SAs, and in sweep() those that moved.
   struct PendingMark {
     SaId id;
@@ -114,6 +141,7 @@ Result<SaId> SaControl::Impl::add(const AnySa& sa, keys::KeyLife life, const std
   take_registry_messages();
   if (!claim) return claim.error();
   const NumberSpaceId space = (*claim)->space();
+  let_go_of(space);
   auto one = std::make_unique<LiveSa>(describe(sa, label));
   // 3.
   Lease lease;
@@ -160,7 +188,9 @@ Result<SaId> SaControl::Impl::add(const AnySa& sa, keys::KeyLife life, const std
 }
 
 // 1. No packet finds it any more. 2. Its last numbers. 3. The engine lets go and cleanses. 4. The slot; the claim stays
-// until the numbers are recorded.
+// until the numbers are recorded. The engine may leave a worker its last burst. An ingress mark in the journal must
+// cover that, or what came in it could come again, so such an SA keeps its slot until the worker is through; all others
+// lose nothing by it: numbers were lent, and a window without a record ends here.
 Result<void> SaControl::Impl::remove(SaId id) {
   LiveSa* const sa = find(id);
   if (sa == nullptr) return Error{fmt::format("SA {} of generation {} does not exist", id.index, id.generation)};
@@ -168,6 +198,7 @@ Result<void> SaControl::Impl::remove(SaId id) {
   if (sa->listing.protocol == "esp" && sa->direction == Direction::ingress) spis.remove(sa->listing.spi);
   // 2. Workers may still accept a packet until the engine has retired it; from the slot, not through the engine, it can
   // be read after that.
+  const bool recorded = sa->life == keys::KeyLife::persistent;
   const auto before = options.engine->read(id);
   // 3.
   if (auto removed = options.engine->remove(id); !removed) {
@@ -181,16 +212,47 @@ Result<void> SaControl::Impl::remove(SaId id) {
     const std::uint64_t next =
         std::max(before ? before->next_number : 0, slot.next_number.load(std::memory_order_relaxed));
     if (next > 1) options.registry->note_sent(sa->claim->space(), next - 1);
-  } else if (sa->life == keys::KeyLife::persistent) {
-    const std::uint64_t top = std::max(before ? before->window_top : 0, slot.window.top());
-    if (top > sa->recorded_mark) marks.push_back({id, {sa->claim->space(), top}});
   }
   // 4.
-  retired.push_back(std::move(sa->claim));
+  Leaving one{0, id, std::move(sa->claim), before ? before->window_top : 0, sa->recorded_mark, recorded};
+  const bool marked = recorded && sa->direction == Direction::ingress;
   std::erase(wanting, id);
   live[id.index].reset();
-  slots.release(id);
+  if (marked && options.reclamation.begin != nullptr) {
+    one.moment = options.reclamation.begin(options.reclamation.self);
+    leaving.push_back(std::move(one));
+    let_go();
+  } else {
+    retire(std::move(one), marked);
+  }
   return {};
+}
+
+void SaControl::Impl::retire(Leaving one, bool marked) {
+  if (marked) {
+    const std::uint64_t top = std::max(one.top, slots.slots()[one.id.index].window.top());
+    if (top > one.recorded_mark) marks.push_back({one.id, {one.claim->space(), top}});
+  }
+  retired_recorded |= one.recorded;
+  retired.push_back(std::move(one.claim));
+  slots.release(one.id);
+}
+
+void SaControl::Impl::let_go() {
+  while (!leaving.empty() && options.reclamation.passed(options.reclamation.self, leaving.front().moment)) {
+    retire(std::move(leaving.front()), true);
+    leaving.pop_front();
+  }
+}
+
+// Nobody begins with the mark of a space whose last packets may still come in: only for that one this waits.
+void SaControl::Impl::let_go_of(const NumberSpaceId& space) {
+  const auto same = [&](const Leaving& one) { return one.claim->space() == space; };
+  if (std::none_of(leaving.begin(), leaving.end(), same)) return;
+  options.reclamation.wait_for_workers(options.reclamation.self);
+  for (Leaving& one : leaving) retire(std::move(one), true);
+  leaving.clear();
+  flush_retired();
 }
 
 // One batch for all. Marks that cannot be recorded are dropped: live SAs bring theirs again at the next sweep; for
@@ -215,8 +277,10 @@ void SaControl::Impl::record_marks() {
 }
 
 void SaControl::Impl::flush_retired() {
+  let_go();
   if (retired.empty()) return;
-  record_marks();
+  if (retired_recorded || !marks.empty()) record_marks();
+  retired_recorded = false;
   retired.clear();
 }
 
@@ -295,11 +359,18 @@ void SaControl::Impl::sweep_one(LiveSa& sa, const SaState& state) {
   if (!waiting && (state.lease_wanted || left <= sa.lease_size / 2)) want_lease(sa);
 }
 
+// A share of the slots each time, so that service() stays short with a million of them; marks at the end, in one batch.
 void SaControl::Impl::sweep() {
-  for (const auto& sa : live) {
-    if (sa == nullptr) continue;
+  const std::size_t share = std::max(sweep_share_smallest, live.size() / sweep_shares);
+  const std::size_t end = std::min(live.size(), sweep_at + share);
+  for (; sweep_at < end; ++sweep_at) {
+    LiveSa* const sa = live[sweep_at].get();
+    if (sa == nullptr || !needs_sweep(*sa)) continue;
     if (const auto state = options.engine->read(sa->id)) sweep_one(*sa, *state);
   }
+  if (sweep_at < live.size()) return;
+  sweep_at = 0;
+  sweeping = false;
   if (!marks.empty()) record_marks();
 }
 
@@ -384,6 +455,10 @@ SaControl::~SaControl() {
   for (std::size_t i = 0; i < impl_->live.size(); ++i) {
     if (impl_->live[i] != nullptr) static_cast<void>(impl_->remove(impl_->live[i]->id).ok());
   }
+  while (!impl_->leaving.empty()) {
+    const NumberSpaceId space = impl_->leaving.front().claim->space();
+    impl_->let_go_of(space);
+  }
   impl_->flush_retired();
   impl_->options.engine->close();
 }
@@ -403,8 +478,9 @@ void SaControl::service() {
   impl_->take_events();
   if (const std::uint64_t now = impl_->now(); now - impl_->swept_ns >= sweep_ns) {
     impl_->swept_ns = now;
-    impl_->sweep();
+    impl_->sweeping = true;
   }
+  if (impl_->sweeping) impl_->sweep();
   if (!impl_->wanting.empty()) impl_->renew();
 }
 

@@ -64,7 +64,8 @@ class FaultyEngine final : public Engine {
 // One life of a gateway on a host: registry, engine and SaControl, over a directory that outlives it.
 class Life {
  public:
-  Life(const EngineKind& kind, std::unique_ptr<keys::KeyRegistry> of_host, std::uint32_t max_sas = 8)
+  Life(const EngineKind& kind, std::unique_ptr<keys::KeyRegistry> of_host, std::uint32_t max_sas = 8,
+       Reclamation reclamation = {})
       : registry(std::move(of_host)) {
     std::unique_ptr<Engine> inner = make_engine(kind, 7);
     engine = std::make_unique<FaultyEngine>(std::move(inner));
@@ -72,13 +73,14 @@ class Life {
     options.engine = engine.get();
     options.registry = registry.get();
     options.max_sas = max_sas;
+    options.reclamation = reclamation;
     options.clock = {this, [](void* self) { return static_cast<Life*>(self)->now_ns; }};
     auto opened = control::SaControl::open(options);
     REQUIRE(opened.ok());
     control = std::move(opened).value();
   }
-  Life(const EngineKind& kind, const std::string& directory, std::uint32_t max_sas = 8)
-      : Life(kind, opened(directory), max_sas) {}
+  Life(const EngineKind& kind, const std::string& directory, std::uint32_t max_sas = 8, Reclamation reclamation = {})
+      : Life(kind, opened(directory), max_sas, reclamation) {}
   Life(const Life&) = delete;
   Life& operator=(const Life&) = delete;
 

@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <thread>
 
 #include "tests/host/control/control_rig.hpp"
 #include "tests/support/fragile_disk.hpp"
+#include "tests/support/quiescent.hpp"
 
 namespace linecrypt::control {
 namespace {
@@ -149,6 +151,43 @@ TEST_CASE("After a restart ingress refuses what it had accepted and goes on with
               receiver.registry->state(receiver.registry->egress_space(receive))->ingress_mark ==
           2 * (first - 1) + 10 * static_cast<std::uint64_t>(restart + 1));
   }
+}
+
+TEST_CASE("Removing an SA waits for no worker, and its mark covers the worker's last burst") {
+  const TemporaryDirectory host;
+  Quiescent quiescent;
+  Life life({"software", software::ProviderChoice::automatic, false}, host.path(), 8, quiescent.deferring());
+  const EspSa key = esp_sa(Direction::ingress, 1);
+  const auto space = life.registry->egress_space(key);
+  const auto mark = [&] { return life.registry->state(space)->ingress_mark; };
+  const SaId id = life.add(key, "tunnel in");
+  auto& slot = const_cast<SaSlot&>(life.control->slots()[id.index]);
+  quiescent.enter(0);
+  REQUIRE(life.control->remove(id).ok());
+  // The burst that the worker is in takes one more packet.
+  slot.window.accept(9);
+  life.control->service();
+  CHECK(quiescent.waits() == 0);
+  CHECK(mark() == 0);
+  const bool again = GENERATE(false, true);
+  std::thread worker;
+  if (again) {
+    // The same key again, while the worker may still take packets of the last SA: only this waits for it.
+    worker = std::thread([&] {
+      while (quiescent.waits() == 0) std::this_thread::yield();
+      quiescent.leave(0);
+    });
+    const SaId fresh = life.add(key, "tunnel in");
+    worker.join();
+    CHECK(quiescent.waits() == 1);
+    CHECK(fresh.index != id.index);
+    CHECK(life.control->slots()[fresh.index].window.top() == 9);
+  } else {
+    quiescent.leave(0);
+    life.control->service();
+    CHECK(quiescent.waits() == 0);
+  }
+  CHECK(mark() == 9);
 }
 
 TEST_CASE("A failed step leaves neither claim, slot nor SPI behind") {
