@@ -33,6 +33,12 @@ foreach(library eal ethdev mbuf mempool ring rcu net kvargs bus_vdev)
   find_library(dpdk_${library} rte_${library} REQUIRED HINTS ${dpdk_pc_LIBRARY_DIRS})
   target_link_libraries(linecrypt_dpdk INTERFACE ${dpdk_${library}})
 endforeach()
+# What linecrypt-bench compares itself with.
+add_library(linecrypt_dpdk_ipsec INTERFACE)
+foreach(library ipsec hash cryptodev security)
+  find_library(dpdk_${library} rte_${library} REQUIRED HINTS ${dpdk_pc_LIBRARY_DIRS})
+  target_link_libraries(linecrypt_dpdk_ipsec INTERFACE ${dpdk_${library}})
+endforeach()
 
 find_library(ipsec_mb_library IPSec_MB REQUIRED)
 find_path(ipsec_mb_include intel-ipsec-mb.h REQUIRED)

@@ -8,6 +8,7 @@
 #include "tools/linecrypt-bench/cycle.hpp"
 #include "tools/linecrypt-bench/gateway.hpp"
 #include "tools/linecrypt-bench/latency.hpp"
+#include "tools/linecrypt-bench/scale.hpp"
 #include "tools/linecrypt-bench/sweep.hpp"
 
 int main(int argc, char** argv) {
@@ -19,6 +20,7 @@ int main(int argc, char** argv) {
   linecrypt::bench::add_latency(app, status);
   linecrypt::bench::add_gateway(app, status);
   linecrypt::bench::add_cycle(app, status);
+  linecrypt::bench::add_scale(app, status);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
