@@ -3,164 +3,198 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "tools/linecrypt-bench/common.hpp"
 #include "tools/linecrypt-bench/scale_work/measurements.hpp"
+#include "tools/linecrypt-bench/workload/engine_rig.hpp"
 
 namespace linecrypt::bench {
 namespace {
 
-using namespace scale;
+using scale::ControlRow;
+using scale::LookupRow;
+using scale::PacketRow;
 
-struct Command {
-  Options scale;
-  bool quick = false;
-  bool json = false;
+struct Options {
+  CommonOptions common;
+  scale::Options scale;
   std::vector<std::string> parts{"control", "lookup", "packets"};
   [[nodiscard]] bool wants(const char* part) const {
     return std::find(parts.begin(), parts.end(), part) != parts.end();
   }
 };
 
-std::string cpu_name() {
-  std::ifstream file("/proc/cpuinfo");
-  std::string line;
-  while (std::getline(file, line))
-    if (line.starts_with("model name")) return line.substr(std::min(line.size(), line.find(':') + 2));
-  return "unknown CPU";
-}
-
-double load() {
-  std::ifstream file("/proc/loadavg");
-  double value = 0;
-  file >> value;
-  return value;
-}
-
-std::string kilo(double value) {
+std::string thousands(double value) {
   return value >= 1e6 ? fmt::format("{:.2f} M", value / 1e6) : fmt::format("{:.0f} k", value / 1e3);
 }
-
-void print(const std::vector<ControlRow>& rows, std::uint32_t sas) {
-  fmt::print(
-      "\n{} SAs, half each way, keys without a journal\n{:24}{:>12}{:>7}{:>12}{:>12}{:>9}{:>10}{:>8}{:>12}{:>6}\n", sas,
-      "way", "installs/s", "all s", "removals/s", "rekeys/s", "spread", "bytes/SA", "Mpps", "packets", "lost");
-  for (const ControlRow& row : rows)
-    fmt::print("{:24}{:>12}{:>7.2f}{:>12}{:>12}{:>8.0f}%{:>10.0f}{:>8.2f}{:>12}{:>6}\n", row.way, kilo(row.installs),
-               sas / row.installs, kilo(row.removals), kilo(row.rekeys), row.spread * 100, row.bytes, row.mpps,
-               row.packets, row.lost);
+std::string percent(double part) {
+  return fmt::format("{:.1f}", 100 * part);
 }
 
-void print(const std::vector<LookupRow>& rows) {
-  fmt::print(
-      "\nSPI lookups, bursts of 32, each found (rte_ipsec_sad: SPI only, RW "
-      "concurrency)\n{:>10}{:>12}{:>16}{:>8}{:>9}\n",
-      "entries", "ours ns", "rte_ipsec_sad", "ratio", "spread");
-  for (const LookupRow& row : rows)
-    fmt::print("{:>10}{:>12.1f}{:>16.1f}{:>8.2f}{:>8.0f}%\n", row.entries, row.ours_ns, row.sad_ns, row.ratio,
-               row.spread * 100);
+class Run {
+ public:
+  explicit Run(const Options& options) : options_(options), scale_(options.scale) {}
+  int run();
+
+ private:
+  [[nodiscard]] std::string claim(double spread) const { return no_claim(spread, options_.common); }
+  [[nodiscard]] std::uint64_t lost() const;
+  [[nodiscard]] bool all_claims() const;
+  [[nodiscard]] Report report(const Machine& machine) const;
+  [[nodiscard]] nlohmann::json json(const Machine& machine) const;
+
+  const Options& options_;
+  scale::Options scale_;
+  std::vector<ControlRow> control_;
+  std::vector<LookupRow> lookup_;
+  std::vector<PacketRow> packets_;
+};
+
+std::uint64_t Run::lost() const {
+  std::uint64_t sum = 0;
+  for (const ControlRow& row : control_) sum += row.lost;
+  for (const PacketRow& row : packets_) sum += row.lost;
+  return sum;
 }
 
-void print(const std::vector<PacketRow>& rows) {
-  fmt::print(
-      "\nESP tunnel, AES-128-GCM, ESN, window 1024, bursts of 32, SAs in random order; 'to before': to the row above\n"
-      "{:>6}{:>10}{:>12}{:>11}{:>13}{:>11}{:>6}\n",
-      "size", "SAs", "egress ns", "to before", "ingress ns", "to before", "lost");
-  for (const PacketRow& row : rows)
-    fmt::print("{:>6}{:>10}{:>12.0f}{:>11.2f}{:>13.0f}{:>11.2f}{:>6}\n", row.size, row.sas, row.egress_ns,
-               row.egress_ratio, row.ingress_ns, row.ingress_ratio, row.lost);
+bool Run::all_claims() const {
+  const auto good = [this](const auto& row) { return claim(row.spread).empty(); };
+  return std::all_of(control_.begin(), control_.end(), good) && std::all_of(lookup_.begin(), lookup_.end(), good) &&
+         std::all_of(packets_.begin(), packets_.end(), good);
 }
 
-nlohmann::json to_json(const ControlRow& row, std::uint32_t sas) {
-  return {{"way", row.way},
-          {"installs_per_s", row.installs},
-          {"install_s", sas / row.installs},
-          {"removals_per_s", row.removals},
-          {"rekeys_per_s", row.rekeys},
-          {"spread", row.spread},
-          {"bytes_per_sa", row.bytes},
-          {"mpps", row.mpps},
-          {"packets", row.packets},
-          {"lost", row.lost}};
-}
-nlohmann::json to_json(const LookupRow& row) {
-  return {{"entries", row.entries}, {"burst", row.burst}, {"ours_ns", row.ours_ns},
-          {"sad_ns", row.sad_ns},   {"ratio", row.ratio}, {"spread", row.spread}};
-}
-nlohmann::json to_json(const PacketRow& row) {
-  return {{"size", row.size},
-          {"sas", row.sas},
-          {"egress_ns", row.egress_ns},
-          {"egress_ratio", row.egress_ratio},
-          {"ingress_ns", row.ingress_ns},
-          {"ingress_ratio", row.ingress_ratio},
-          {"lost", row.lost}};
-}
-
-template <typename Row>
-nlohmann::json all_to_json(const std::vector<Row>& rows) {
-  nlohmann::json list = nlohmann::json::array();
-  for (const Row& row : rows) list.push_back(to_json(row));
-  return list;
-}
-
-int failed(const Error& error) {
-  fmt::print(stderr, "linecrypt-bench scale: {}\n", error.message);
-  return 1;
-}
-
-int run(Command options) {
-  if (options.quick) {
-    options.scale.sas = std::min<std::uint32_t>(options.scale.sas, 8192);
-    options.scale.rounds = 1;
-    options.scale.seconds = 0.2;
+Report Run::report(const Machine& machine) const {
+  Report report;
+  report.title = fmt::format("linecrypt-bench scale, {} SAs, provider {}", scale_.sas, options_.common.provider);
+  report.machine = machine.facts();
+  report.notes = {
+      fmt::format("Half of the SAs each way. Medians of {} rounds; spread: their interquartile range over the median.",
+                  scale_.rounds),
+      fmt::format("Control on core {}, worker on core {}. Keys without a journal. Every packet that was sent through "
+                  "an SA was opened by its peer and compared; {} were lost.",
+                  scale_.control_core, scale_.worker_core, lost()),
+      "Lookups: bursts of 32, each found; rte_ipsec_sad by SPI only, with its reader and writer concurrency.",
+      "Packets: ESP tunnel, AES-128-GCM, ESN, window 1024, bursts of 32, SAs in random order; 'to before': to the row "
+      "of this size above, median of paired rounds.",
+  };
+  if (!control_.empty()) {
+    Table table{"SAs come and go",
+                {"way", "installs/s", "all in s", "removals/s", "rekeys/s", "Mpps", "packets", "lost", "bytes an SA",
+                 "spread %", "claim"},
+                {}};
+    for (const ControlRow& row : control_)
+      table.rows.push_back({row.way, thousands(row.installs), fmt::format("{:.2f}", scale_.sas / row.installs),
+                            thousands(row.removals), thousands(row.rekeys), fmt::format("{:.2f}", row.mpps),
+                            std::to_string(row.packets), std::to_string(row.lost), fmt::format("{:.0f}", row.bytes),
+                            percent(row.spread), as_claim(claim(row.spread))});
+    report.tables.push_back(std::move(table));
   }
-  const Cpus cpus = choose_cpus();
-  if (!options.json)
-    fmt::print("{}, control on CPU {}, worker on CPU {}, load {:.1f}\n", cpu_name(), cpus.control, cpus.worker, load());
-  nlohmann::json report{{"cpu", cpu_name()}, {"load", load()}, {"sas", options.scale.sas}};
-  std::uint64_t lost = 0;
-  if (options.wants("control")) {
-    auto rows = measure_control(options.scale);
-    if (!rows) return failed(rows.error());
-    for (const ControlRow& row : *rows) lost += row.lost;
-    if (!options.json) print(*rows, options.scale.sas);
-    report["control"] = nlohmann::json::array();
-    for (const ControlRow& row : *rows) report["control"].push_back(to_json(row, options.scale.sas));
+  if (!lookup_.empty()) {
+    Table table{"SPI lookups", {"entries", "ours ns", "rte_ipsec_sad ns", "ratio", "spread %", "claim"}, {}};
+    for (const LookupRow& row : lookup_)
+      table.rows.push_back({std::to_string(row.entries), fmt::format("{:.1f}", row.ours_ns),
+                            fmt::format("{:.1f}", row.sad_ns), fmt::format("{:.2f}", row.ratio), percent(row.spread),
+                            as_claim(claim(row.spread))});
+    report.tables.push_back(std::move(table));
   }
-  pin_to(cpus.worker);
-  if (options.wants("lookup")) {
-    auto rows = measure_lookup(options.scale);
-    if (!rows) return failed(rows.error());
-    if (!options.json) print(*rows);
-    report["lookup"] = all_to_json(*rows);
+  if (!packets_.empty()) {
+    Table table{"Packets",
+                {"size", "SAs", "egress ns", "to before", "ingress ns", "to before", "lost", "spread %", "claim"},
+                {}};
+    for (const PacketRow& row : packets_)
+      table.rows.push_back({std::to_string(row.size), std::to_string(row.sas), fmt::format("{:.0f}", row.egress_ns),
+                            fmt::format("{:.2f}", row.egress_ratio), fmt::format("{:.0f}", row.ingress_ns),
+                            fmt::format("{:.2f}", row.ingress_ratio), std::to_string(row.lost), percent(row.spread),
+                            as_claim(claim(row.spread))});
+    report.tables.push_back(std::move(table));
   }
-  pin_to(cpus.worker);
-  if (options.wants("packets")) {
-    auto rows = measure_packets(options.scale);
-    if (!rows) return failed(rows.error());
-    for (const PacketRow& row : *rows) lost += row.lost;
-    if (!options.json) print(*rows);
-    report["packets"] = all_to_json(*rows);
-  }
-  report["lost"] = lost;
-  if (options.json) fmt::print("{}\n", report.dump(1));
-  return lost == 0 ? 0 : 2;
+  return report;
+}
+
+nlohmann::json Run::json(const Machine& machine) const {
+  const auto with_claim = [this](nlohmann::json row, double spread) {
+    row["spread"] = spread;
+    if (const std::string none = claim(spread); !none.empty()) row["no_claim"] = none;
+    return row;
+  };
+  nlohmann::json out{{"sas", scale_.sas},
+                     {"provider", options_.common.provider},
+                     {"machine", to_json(machine.facts())},
+                     {"lost", lost()}};
+  for (const ControlRow& row : control_)
+    out["control"].push_back(with_claim({{"way", row.way},
+                                         {"installs_per_s", row.installs},
+                                         {"install_s", scale_.sas / row.installs},
+                                         {"removals_per_s", row.removals},
+                                         {"rekeys_per_s", row.rekeys},
+                                         {"bytes_per_sa", row.bytes},
+                                         {"mpps", row.mpps},
+                                         {"packets", row.packets},
+                                         {"lost", row.lost}},
+                                        row.spread));
+  for (const LookupRow& row : lookup_)
+    out["lookup"].push_back(with_claim({{"entries", row.entries},
+                                        {"burst", row.burst},
+                                        {"ours_ns", row.ours_ns},
+                                        {"sad_ns", row.sad_ns},
+                                        {"ratio", row.ratio}},
+                                       row.spread));
+  for (const PacketRow& row : packets_)
+    out["packets"].push_back(with_claim({{"size", row.size},
+                                         {"sas", row.sas},
+                                         {"egress_ns", row.egress_ns},
+                                         {"egress_ratio", row.egress_ratio},
+                                         {"ingress_ns", row.ingress_ns},
+                                         {"ingress_ratio", row.ingress_ratio},
+                                         {"lost", row.lost}},
+                                        row.spread));
+  return out;
+}
+
+// 1. The worker's core is the machine's; the control thread takes the first other one.
+// 2. The parts that were asked for, on the worker's core but for the first, which has two threads.
+int Run::run() {
+  // 1.
+  auto machine = Machine::pin(options_.common.core);
+  if (!machine) return fail(machine.error().message);
+  scale_.provider = provider_of(options_.common.provider);
+  scale_.spoil_packet = !options_.common.plant_fault.empty();
+  scale_.worker_core = machine->core();
+  const auto& allowed = machine->allowed();
+  const auto other = std::find_if(allowed.begin(), allowed.end(), [&](int core) { return core != machine->core(); });
+  scale_.control_core = other == allowed.end() ? scale_.worker_core : *other;
+  // 2.
+  const auto take = [](auto measured, auto& rows) {
+    if (!measured) return fail(measured.error().message, exit_wrong);
+    rows = std::move(measured).value();
+    return exit_good;
+  };
+  if (options_.wants("control"))
+    if (const int status = take(measure_control(scale_), control_); status != exit_good) return status;
+  if (options_.wants("lookup"))
+    if (const int status = take(measure_lookup(scale_), lookup_); status != exit_good) return status;
+  if (options_.wants("packets"))
+    if (const int status = take(measure_packets(scale_), packets_); status != exit_good) return status;
+  scale::pin_to(scale_.worker_core);  // where machine's facts say this thread is
+  if (lost() != 0) fail(fmt::format("{} packets were lost", lost()));
+  const int good = all_claims() ? exit_good : exit_no_claim;
+  return finish(options_.common, report(*machine), json(*machine), lost() != 0 ? exit_wrong : good);
 }
 
 }  // namespace
 
 void add_scale(CLI::App& app, int& status) {
-  auto options = std::make_shared<Command>();
+  auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand(
       "scale",
-      "Many SAs: installs, rekeys under traffic, removals, memory, SPI lookups, packets. Exit status 2: a "
-      "packet was lost");
-  command->add_option("--sas", options->scale.sas, "SAs installed, half each way, 64 to 900000 or so")
+      "Many SAs: installs, rekeys under traffic, removals, memory, SPI lookups beside rte_ipsec_sad, packets. Exit "
+      "status 0: every row is a claim; 1: an error; 2: a packet was lost or an answer wrong; 3: a row's spread is too "
+      "wide");
+  add_common(*command, options->common, provider_names());
+  command->add_option("--sas", options->scale.sas, "SAs installed, half each way, 64 to 1048576")
       ->check(CLI::Range(64U, 1U << 20U))
       ->capture_default_str();
   command->add_option("--rounds", options->scale.rounds, "Interleaved repeats; medians are told")
@@ -172,9 +206,14 @@ void add_scale(CLI::App& app, int& status) {
   command->add_option("--part", options->parts, "Only these parts")
       ->check(CLI::IsMember({"control", "lookup", "packets"}))
       ->delimiter(',');
-  command->add_flag("--quick", options->quick, "A few thousand SAs, one round: shows that it works, not how fast");
-  command->add_flag("--json", options->json, "JSON");
-  command->callback([options, &status] { status = run(*options); });
+  command->callback([command, options, &status] {
+    if (options->common.quick) {
+      if (command->count("--sas") == 0) options->scale.sas = 8192;
+      if (command->count("--rounds") == 0) options->scale.rounds = 1;
+      if (command->count("--seconds") == 0) options->scale.seconds = 0.2;
+    }
+    status = Run(*options).run();
+  });
 }
 
 }  // namespace linecrypt::bench

@@ -11,7 +11,8 @@ WAYS = ["engine", "engine and key claims"]
 
 def run(*arguments: str) -> str:
     done = subprocess.run([BENCH, "scale", "--quick", *arguments], check=False, capture_output=True, text=True)
-    assert done.returncode == 0, f"{arguments}: status {done.returncode}\n{done.stdout}\n{done.stderr}"
+    # 3: everything is right, but a spread is too wide for a claim.
+    assert done.returncode in (0, 3), f"{arguments}: status {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 
 
@@ -30,10 +31,14 @@ def main() -> int:
     assert [(row["size"], row["sas"]) for row in report["packets"]] == [(s, n) for s in [64, 1420] for n in [1, 1000]]
     assert all(row["egress_ns"] > 0 and row["ingress_ns"] > 0 and row["lost"] == 0 for row in report["packets"])
 
-    people = run("--part", "control", "--sas", "64")
-    assert "control on CPU" in people and "rekeys/s" in people and "SPI lookups" not in people, people
+    people = run("--text-report", "--part", "control", "--sas", "64")
+    assert "Control on core" in people and "rekeys/s" in people and "SPI lookups" not in people, people
     for way in WAYS:
-        assert re.search(rf"^{way} +\d", people, re.MULTILINE), people
+        assert re.search(rf"^ *{way} +\d", people, re.MULTILINE), people
+
+    spoilt = subprocess.run([BENCH, "scale", "--quick", "--part", "packets", "--sas", "64", "--plant-fault", "ours"],
+                            check=False, capture_output=True, text=True)
+    assert spoilt.returncode == 2 and "were lost" in spoilt.stderr, spoilt
 
     refused = subprocess.run([BENCH, "scale", "--sas", "2000000"], check=False, capture_output=True, text=True)
     assert refused.returncode != 0 and "1048576" in refused.stderr, refused.stderr

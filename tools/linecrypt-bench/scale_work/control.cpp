@@ -19,6 +19,7 @@
 #include "host/keys/ephemeral_registry.hpp"
 #include "host/software/engine.hpp"
 #include "host/tables/slot_table.hpp"
+#include "tools/linecrypt-bench/measure/statistics.hpp"
 #include "tools/linecrypt-bench/scale_work/measurements.hpp"
 #include "tools/linecrypt-bench/scale_work/sas.hpp"
 
@@ -246,10 +247,10 @@ class Run {
 
   // 1. The new pair, complete. 2. The switch. 3. The old one goes once the worker cannot have it in its hands. 4. Time
   // ends when the last old SA is gone.
-  Result<double> rekey(double seconds, int worker_cpu, std::uint64_t& serial, Sent& sent, double& mpps) {
+  Result<double> rekey(double seconds, int worker_core, std::uint64_t& serial, Sent& sent, double& mpps) {
     shared_.stop = false;
     std::thread worker([&] {
-      pin_to(worker_cpu);
+      pin_to(worker_core);
       sent = send(control_, shared_, grace_);
     });
     std::mt19937 random(static_cast<std::uint32_t>(serial));
@@ -338,8 +339,6 @@ class Run {
 using Make = Result<std::unique_ptr<Control>> (*)(const Options&, Grace&, std::uint32_t);
 
 Result<ControlRow> measure_way(const char* way, Make make, const Options& options, std::uint64_t& serial) {
-  const Cpus cpus = choose_cpus();
-  pin_to(cpus.control);
   ControlRow row;
   row.way = way;
   std::vector<double> installs;
@@ -360,7 +359,7 @@ Result<ControlRow> measure_way(const char* way, Make make, const Options& option
     if (round == 0) row.bytes = static_cast<double>(resident_bytes() - own) / options.sas;
     Sent sent;
     double rate = 0;
-    auto rekeyed = run.rekey(options.seconds, cpus.worker, serial, sent, rate);
+    auto rekeyed = run.rekey(options.seconds, options.worker_core, serial, sent, rate);
     if (!rekeyed) return rekeyed.error();
     auto removed = run.remove();
     if (!removed) return removed.error();
@@ -382,6 +381,7 @@ Result<ControlRow> measure_way(const char* way, Make make, const Options& option
 }  // namespace
 
 Result<std::vector<ControlRow>> measure_control(const Options& options) {
+  pin_to(options.control_core);
   std::vector<ControlRow> rows;
   std::uint64_t serial = 0;
   auto engine = measure_way("engine", EngineControl::make, options, serial);

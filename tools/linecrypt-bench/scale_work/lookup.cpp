@@ -14,6 +14,7 @@
 #include <string>
 
 #include "host/tables/spi_table.hpp"
+#include "tools/linecrypt-bench/measure/statistics.hpp"
 #include "tools/linecrypt-bench/scale_work/measurements.hpp"
 
 namespace linecrypt::bench::scale {
@@ -132,6 +133,7 @@ Result<LookupRow> measure_one(std::uint32_t entries, std::uint32_t rounds) {
 
 Result<std::vector<LookupRow>> measure_lookup(const Options& options) {
   if (auto started = start_eal(); !started) return started.error();
+  pin_to(options.worker_core);  // DPDK's environment has pinned this thread to a core of its own choice
   std::vector<LookupRow> rows;
   for (const std::uint32_t entries : {1U, 1000U, options.sas}) {
     if (entries > options.sas || (!rows.empty() && entries <= rows.back().entries)) continue;

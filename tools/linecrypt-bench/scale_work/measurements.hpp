@@ -14,19 +14,13 @@ struct Options {
   std::uint32_t rounds = 5;       // interleaved repeats; medians are told
   double seconds = 2;             // of traffic under rekeying, a round
   software::ProviderChoice provider = software::ProviderChoice::automatic;
+  // The control thread on one, the worker on another where there are two.
+  int control_core = 0;
+  int worker_core = 0;
+  bool spoil_packet = false;  // for the tests of this program
 };
 
-// The control thread on one CPU, the worker on another where there are two.
-struct Cpus {
-  int control = 0;
-  int worker = 0;
-};
-[[nodiscard]] Cpus choose_cpus();
-void pin_to(int cpu) noexcept;
-
-[[nodiscard]] double median(std::vector<double> values);
-// The interquartile range as a part of the median.
-[[nodiscard]] double spread(std::vector<double> values);
+void pin_to(int core) noexcept;
 
 // ---- control.cpp: SAs come and go ----
 
@@ -54,6 +48,7 @@ struct PacketRow {
   double egress_ratio = 1;  // to the row of this size before it, median of paired rounds
   double ingress_ratio = 1;
   std::uint64_t lost = 0;
+  double spread = 0;  // the wider of the two directions'
 };
 Result<std::vector<PacketRow>> measure_packets(const Options& options);
 

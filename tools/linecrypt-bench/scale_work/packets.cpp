@@ -1,6 +1,7 @@
 // What a packet costs when each may be of another SA.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <numeric>
@@ -8,6 +9,7 @@
 
 #include "host/software/engine.hpp"
 #include "host/tables/slot_table.hpp"
+#include "tools/linecrypt-bench/measure/statistics.hpp"
 #include "tools/linecrypt-bench/scale_work/measurements.hpp"
 #include "tools/linecrypt-bench/scale_work/sas.hpp"
 
@@ -33,7 +35,7 @@ struct Times {
 // One round: the pool goes through egress and back through ingress, `turns` times, each packet by the next SA of
 // `order`.
 Times run(Engine& engine, PacketPool& pool, const std::vector<Pair>& pairs, const std::vector<std::uint32_t>& order,
-          std::size_t& at, std::uint64_t& lost) {
+          std::size_t& at, bool spoil, std::uint64_t& lost) {
   Times spent;
   for (std::uint32_t turn = 0; turn < turns; ++turn) {
     const std::size_t first = at;
@@ -48,6 +50,7 @@ Times run(Engine& engine, PacketPool& pool, const std::vector<Pair>& pairs, cons
       if (pool.job(i).verdict != Verdict::ok) ++lost;
       pool.prepare(i, pairs[order[(first + i) % order.size()]].in, Operation::esp_decapsulate);
     }
+    if (spoil) pool.spoil(0);
     const auto back = std::chrono::steady_clock::now();
     for (std::uint32_t i = 0; i < pool_size; i += burst) engine.submit(QueueId{0}, {pool.jobs() + i, burst});
     const auto end = std::chrono::steady_clock::now();
@@ -74,6 +77,7 @@ std::vector<std::uint32_t> order_of(std::uint32_t count, std::uint32_t all, std:
 
 Result<std::vector<PacketRow>> measure_packets(const Options& options) {
   // 1. All SAs, half of them each way.
+  pin_to(options.worker_core);
   const std::uint32_t all = options.sas / 2;
   tables::SlotTable slots(options.sas);
   auto engine = software::make_software_engine({options.provider});
@@ -104,15 +108,15 @@ Result<std::vector<PacketRow>> measure_packets(const Options& options) {
     std::uint64_t lost = 0;
     for (std::uint32_t round = 0; round < options.rounds + 1; ++round) {
       for (std::size_t k = 0; k < orders.size(); ++k) {
-        const Times spent = run(**engine, pool, pairs, orders[k], at[k], lost);
+        const Times spent = run(**engine, pool, pairs, orders[k], at[k], options.spoil_packet, lost);
         if (round == 0) continue;  // warms
         egress[k].push_back(spent.egress);
         ingress[k].push_back(spent.ingress);
       }
     }
     for (std::size_t k = 0; k < orders.size(); ++k) {
-      PacketRow row{size, static_cast<std::uint32_t>(orders[k].size()), median(egress[k]), median(ingress[k]), 1, 1,
-                    lost};
+      PacketRow row{size, static_cast<std::uint32_t>(orders[k].size()),   median(egress[k]), median(ingress[k]), 1, 1,
+                    lost, std::max(spread(egress[k]), spread(ingress[k]))};
       if (k != 0) {
         std::vector<double> out;
         std::vector<double> in;

@@ -24,6 +24,8 @@ class PacketPool {
   PacketPool(std::uint32_t count, std::uint32_t size);
   // Packet i is the clear packet again.
   void reset(std::uint32_t i) noexcept;
+  // One bit of packet i is another one.
+  void spoil(std::uint32_t i) noexcept { packets_[i].data[packets_[i].length - 1] ^= 1U; }
   // Packet i came back as it was sent.
   [[nodiscard]] bool whole(std::uint32_t i) const noexcept;
   Job& prepare(std::uint32_t i, SaId sa, Operation operation) noexcept {
