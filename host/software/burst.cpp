@@ -1,6 +1,5 @@
 #include "host/software/burst.hpp"
 
-#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <iterator>
@@ -31,35 +30,29 @@ constexpr Fitting fitting[] = {
 };
 static_assert(static_cast<std::size_t>(Operation::macsec_validate) + 1 == std::size(fitting));
 
-constexpr bool fits(const SaSlot& slot, Operation operation) noexcept {
-  const Fitting& wanted = fitting[static_cast<std::size_t>(operation)];
+// Precondition: a live SA's slot.
+template <Operation operation>
+bool fits(const SaSlot& slot) noexcept {
+  constexpr Fitting wanted = fitting[static_cast<std::size_t>(operation)];
   return slot.protocol == wanted.protocol && slot.direction == wanted.direction;
 }
 
-Verdict prepare(Operation operation, Work& work, AeadOp& op, Events& events) noexcept {
-  switch (operation) {
-    case Operation::esp_encapsulate:
-      return esp::prepare_encapsulate(work, op, events);
-    case Operation::esp_decapsulate:
-      return esp::prepare_decapsulate(work, op, events);
-    case Operation::macsec_protect:
-      return macsec::prepare_protect(work, op, events);
-    case Operation::macsec_validate:
-      return macsec::prepare_validate(work, op, events);
-    case Operation::none:
-      break;
-  }
-  return Verdict::wrong_operation;
+template <Operation operation>
+Verdict prepare(Work& work, AeadOp& op, Events& events) noexcept {
+  if constexpr (operation == Operation::esp_encapsulate) return esp::prepare_encapsulate(work, op, events);
+  if constexpr (operation == Operation::esp_decapsulate) return esp::prepare_decapsulate(work, op, events);
+  if constexpr (operation == Operation::macsec_protect) return macsec::prepare_protect(work, op, events);
+  return macsec::prepare_validate(work, op, events);
 }
 
 Verdict finish_one(Operation operation, Work& work, const AeadOp& op, Events& events) noexcept {
   switch (operation) {
     case Operation::esp_encapsulate:
-      return esp::finish_encapsulate(work, op, events);
+      return esp::finish_encapsulate(work);
     case Operation::esp_decapsulate:
       return esp::finish_decapsulate(work, op, events);
     case Operation::macsec_protect:
-      return macsec::finish_protect(work, op, events);
+      return Verdict::ok;  // the frame is as prepare_protect() and the provider left it
     case Operation::macsec_validate:
       return macsec::finish_validate(work, op, events);
     case Operation::none:
@@ -97,39 +90,31 @@ Verdict admit(const Job& job) noexcept {
 
 }  // namespace
 
-// 1. What the first stage will look at, on its way into the cache: of many SAs few are there.
-// 2. Bring each frame to its destination; the job is on its way.
+// 1. Of many SAs few are in the cache: their slots are on their way first.
+// 2. Bring each frame to its destination; the job is on its way, and so is what the first stage looks at.
 // 3. What the slots point to, where the burst is of several SAs out of many.
 // 4. Both stages. A job has its verdict once nothing of its packet changes any more, and then takes part no more.
 void Burst::run(std::span<Job* const> jobs) noexcept {
   // 1.
-  std::uint32_t lowest = ~std::uint32_t{0};
-  std::uint32_t highest = 0;
-  for (const Job* job : jobs) {
-    // No access, only an address: an index beyond the table is refused below.
-    const std::uint32_t index = job->stages[0].sa.index;
-    __builtin_prefetch(slots_.data() + index);
-    __builtin_prefetch(job->source->data);
-    lowest = std::min(lowest, index);
-    highest = std::max(highest, index);
-  }
+  const bool many = slots_.size() >= slots_worth_prefetching;
+  const bool several = many && prefetch_first_slots(jobs, slots_);
   // 2.
   std::uint64_t going = 0;
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     Job& job = *jobs[i];
     Work& work = works_[i];
+    __builtin_prefetch(job.source->data);
     job.verdict_stage = 0;
     work.job = &job;
     work.packet = job.destination;
     const Verdict admitted = admit(job);
-    if (admitted == Verdict::pending)
+    if (admitted == Verdict::pending) [[likely]]
       going |= std::uint64_t{1} << i;
     else
       job.verdict = admitted;
   }
   // 3.
-  const bool many = slots_.size() >= slots_worth_prefetching;
-  if (many && lowest < highest) prefetch_sas(works_, going, 0, slots_, key_size_);
+  if (several) prefetch_sas(works_, going, 0, slots_, key_size_);
   // 4.
   going = run_stage(going, 0);
   if (going == 0) return;
@@ -144,63 +129,96 @@ void Burst::run(std::span<Job* const> jobs) noexcept {
 // 2. Operation, protocol and direction must agree.
 // 3. The protocol's own work, which fills the whole of `op`. The context is read once: a SetPeer may swap it between
 //    prepare and finish, and the old one stays until this worker has passed a quiescent point.
-inline Verdict Burst::begin(Work& work, const Stage& stage, AeadOp& op) noexcept {
-  work.number = 0;
+template <Operation operation>
+inline Verdict Burst::begin(Work& work, SaId sa, AeadOp& op) noexcept {
   // 1.
-  if (stage.operation == Operation::none) return Verdict::wrong_operation;
-  if (stage.sa.index >= slots_.size() || !stage.sa.valid()) return Verdict::stale_sa;
-  SaSlot& slot = slots_[stage.sa.index];
-  if (slot.generation.load(std::memory_order_acquire) != stage.sa.generation) return Verdict::stale_sa;
+  if (sa.index >= slots_.size() || !sa.valid()) return Verdict::stale_sa;
+  SaSlot& slot = slots_[sa.index];
+  if (slot.generation.load(std::memory_order_acquire) != sa.generation) return Verdict::stale_sa;
   // 2.
-  if (!fits(slot, stage.operation)) return Verdict::wrong_operation;
+  if (!fits<operation>(slot)) return Verdict::wrong_operation;
   // 3.
   work.slot = &slot;
   work.context = std::atomic_ref<void*>(slot.context).load(std::memory_order_acquire);
-  return prepare(stage.operation, work, op, events_);
+  return prepare<operation>(work, op, events_);
+}
+
+// A burst is mostly of one operation: it is asked for once for all the jobs behind each other that want it.
+template <Operation operation>
+std::uint64_t Burst::begin_all(std::uint64_t& going, std::uint8_t stage) noexcept {
+  Ops& ops = is_egress(operation) ? seal_ : open_;
+  std::uint64_t further = 0;
+  std::uint64_t left = going;
+  do {
+    const auto i = static_cast<std::uint32_t>(std::countr_zero(left));
+    Work& work = works_[i];
+    Job& job = *work.job;
+    const Stage& asked = job.stages[stage];
+    if (asked.operation != operation) break;
+    left &= left - 1;
+    work.number = 0;
+    const Verdict begun = begin<operation>(work, asked.sa, ops.op[ops.count]);
+    job.verdict_stage = stage;
+    job.number = work.number;
+    if (begun == Verdict::pending) [[likely]]
+      ops.job[ops.count++] = static_cast<std::uint8_t>(i);
+    else
+      further |= end_stage(job, i, stage, begun);
+  } while (left != 0);
+  going = left;
+  return further;
 }
 
 // 1. Prepare each job that is on its way: into the list of ops to seal or to open, or to its verdict.
-// 2. One call into the provider for each list. The nonces, which hold salts, go again.
+// 2. One call into the provider for each list.
 // 3. Finish in order of preparation, so that the replay window sees packets as they came.
 std::uint64_t Burst::run_stage(std::uint64_t going, std::uint8_t stage) noexcept {
   seal_.count = 0;
   open_.count = 0;
   std::uint64_t further = 0;
   // 1.
-  for (; going != 0; going &= going - 1) {
+  while (going != 0) {
     const auto i = static_cast<std::uint32_t>(std::countr_zero(going));
-    Work& work = works_[i];
-    Job& job = *work.job;
-    const Stage& asked = job.stages[stage];
-    Ops& ops = is_egress(asked.operation) ? seal_ : open_;
-    const Verdict begun = begin(work, asked, ops.op[ops.count]);
+    Job& job = *works_[i].job;
+    switch (job.stages[stage].operation) {
+      case Operation::esp_encapsulate:
+        further |= begin_all<Operation::esp_encapsulate>(going, stage);
+        continue;
+      case Operation::esp_decapsulate:
+        further |= begin_all<Operation::esp_decapsulate>(going, stage);
+        continue;
+      case Operation::macsec_protect:
+        further |= begin_all<Operation::macsec_protect>(going, stage);
+        continue;
+      case Operation::macsec_validate:
+        further |= begin_all<Operation::macsec_validate>(going, stage);
+        continue;
+      case Operation::none:
+        break;
+    }
+    // None, or no value of the enumeration.
+    going &= going - 1;
     job.verdict_stage = stage;
-    job.number = work.number;
-    if (begun == Verdict::pending)
-      ops.job[ops.count++] = static_cast<std::uint8_t>(i);
-    else
-      further |= end_stage(job, i, stage, begun);
+    job.number = 0;
+    further |= end_stage(job, i, stage, Verdict::wrong_operation);
   }
   // 2.
   if (seal_.count != 0) provider_->seal({seal_.op.data(), seal_.count});
   if (open_.count != 0) provider_->open({open_.op.data(), open_.count});
-  forget_nonces(seal_);
-  forget_nonces(open_);
   // 3.
   return further | finish(seal_, stage) | finish(open_, stage);
 }
 
-void Burst::forget_nonces(Ops& ops) noexcept {
-  for (std::uint32_t k = 0; k < ops.count; ++k) cleanse(ops.op[k].iv, sizeof ops.op[k].iv);
-}
-
-std::uint64_t Burst::finish(const Ops& ops, std::uint8_t stage) noexcept {
+// The nonce, which holds a salt, goes first.
+std::uint64_t Burst::finish(Ops& ops, std::uint8_t stage) noexcept {
   std::uint64_t further = 0;
   for (std::uint32_t k = 0; k < ops.count; ++k) {
+    AeadOp& op = ops.op[k];
+    cleanse(op.iv, sizeof op.iv);
     const std::uint32_t i = ops.job[k];
     Work& work = works_[i];
     Job& job = *work.job;
-    const Verdict verdict = finish_one(job.stages[stage].operation, work, ops.op[k], events_);
+    const Verdict verdict = finish_one(job.stages[stage].operation, work, op, events_);
     further |= end_stage(job, i, stage, verdict);
   }
   return further;

@@ -39,9 +39,12 @@ class Burst {
 
   // Takes the jobs of `going`, one bit each, through a stage; returns those that go on to another.
   std::uint64_t run_stage(std::uint64_t going, std::uint8_t stage) noexcept;
-  Verdict begin(Work& work, const Stage& stage, AeadOp& op) noexcept;
-  static void forget_nonces(Ops& ops) noexcept;
-  std::uint64_t finish(const Ops& ops, std::uint8_t stage) noexcept;
+  // Takes the first jobs of `going`, as many as ask for the operation, out of it and as far as the provider's call.
+  template <Operation operation>
+  std::uint64_t begin_all(std::uint64_t& going, std::uint8_t stage) noexcept;
+  template <Operation operation>
+  Verdict begin(Work& work, SaId sa, AeadOp& op) noexcept;
+  std::uint64_t finish(Ops& ops, std::uint8_t stage) noexcept;
 
   AeadProvider* provider_;
   std::size_t key_size_;

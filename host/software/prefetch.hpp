@@ -28,7 +28,21 @@ inline const Stage& stage_of(std::span<const Work> works, std::uint64_t going, s
   return works[static_cast<std::size_t>(std::countr_zero(going))].job->stages[stage];
 }
 
-// The first line of the slots, for a stage whose slots Burst::run() did not ask for.
+// The first line of the slots of a burst's first stages. True: they are of several SAs.
+inline bool prefetch_first_slots(std::span<Job* const> jobs, std::span<SaSlot> slots) noexcept {
+  std::uint32_t lowest = ~std::uint32_t{0};
+  std::uint32_t highest = 0;
+  for (const Job* job : jobs) {
+    // No access, only an address: an index beyond the table is refused later.
+    const std::uint32_t index = job->stages[0].sa.index;
+    __builtin_prefetch(slots.data() + index, 1);
+    lowest = std::min(lowest, index);
+    highest = std::max(highest, index);
+  }
+  return lowest < highest;
+}
+
+// The same for a later stage.
 inline void prefetch_slots(std::span<const Work> works, std::uint64_t going, std::uint8_t stage,
                            std::span<SaSlot> slots) noexcept {
   // No access, only an address: an index beyond the table is refused later.

@@ -16,7 +16,7 @@
 
 namespace linecrypt::software {
 
-struct Work {
+struct alignas(64) Work {
   Job* job = nullptr;
   SaSlot* slot = nullptr;
   void* context = nullptr;    // the protocol's Context, read from the slot once: prepare and finish see the same

@@ -8,21 +8,14 @@
 
 namespace linecrypt {
 
-// Counts one packet of `bytes` (as LifetimeLimit::bytes) of an SA that has not stopped. The packet that reaches a hard
-// limit still passes; the SA stops behind it. Egress: call it right after take_number(), which refuses a stopped SA.
-inline void count_packet(SaSlot& slot, std::uint64_t bytes, Events& events) noexcept {
-  // 1. Count.
-  const std::uint64_t packets = slot.counters.packets.get() + 1;
-  const std::uint64_t total = slot.counters.bytes.get() + bytes;
-  slot.counters.packets.add();
-  slot.counters.bytes.add(bytes);
-  if (!slot.limited) return;
+namespace detail {
+
+// Out of line: few SAs have limits in packets or bytes, and the others' packets go past it.
+[[gnu::noinline]] inline void apply_limits(SaSlot& slot, std::uint64_t packets, std::uint64_t bytes,
+                                           Events& events) noexcept {
   // No limit is 0, and one less than 0 is beyond every count.
   const SaLimits& limits = *slot.limits.load(std::memory_order_acquire);
-  const auto reached = [&](const SaLimit& limit) {
-    return packets > limit.packets - 1 || total > limit.bytes - 1;
-  };
-  // 2. Soft: said once. Hard: the SA stops.
+  const auto reached = [&](const SaLimit& limit) { return packets > limit.packets - 1 || bytes > limit.bytes - 1; };
   if (!slot.soft_reported && reached(limits.soft)) {
     slot.soft_reported = true;
     events.raise(slot, EventKind::soft_lifetime);
@@ -31,6 +24,22 @@ inline void count_packet(SaSlot& slot, std::uint64_t bytes, Events& events) noex
     slot.expired.store(true, std::memory_order_relaxed);
     events.raise(slot, EventKind::hard_lifetime);
   }
+}
+
+}  // namespace detail
+
+// Counts one packet of `bytes` (as LifetimeLimit::bytes) of an SA that has not stopped. The packet that reaches a hard
+// limit still passes; the SA stops behind it. Egress: call it right after take_number(), which refuses a stopped SA.
+//
+// 1. Count.
+// 2. Soft limits: said once. Hard ones: the SA stops.
+[[gnu::always_inline]] inline void count_packet(SaSlot& slot, std::uint64_t bytes, Events& events) noexcept {
+  // 1.
+  const std::uint64_t packets = slot.counters.packets.add();
+  const std::uint64_t total = slot.counters.bytes.add(bytes);
+  // 2.
+  if (slot.limited) [[unlikely]]
+    detail::apply_limits(slot, packets, total, events);
 }
 
 // Ingress: call it only after the tag is good and the replay window said fresh, and before the window moves. False: the

@@ -11,9 +11,11 @@ namespace linecrypt {
 
 class Counter {
  public:
-  // Owner thread only.
-  void add(std::uint64_t n = 1) noexcept {
-    value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  // Owner thread only. The sum.
+  std::uint64_t add(std::uint64_t n = 1) noexcept {
+    const std::uint64_t sum = value_.load(std::memory_order_relaxed) + n;
+    value_.store(sum, std::memory_order_relaxed);
+    return sum;
   }
   [[nodiscard]] std::uint64_t get() const noexcept { return value_.load(std::memory_order_relaxed); }
   void reset() noexcept { value_.store(0, std::memory_order_relaxed); }

@@ -60,11 +60,9 @@ class ReplayWindow {
       return;
     }
     if (number > top) {
-      // 1. The bits of the numbers behind the old top up to the new one are those of a lap ago: clear them.
-      if (number - top >= size_)
-        for (std::uint32_t i = 0; i < words_for(size_); ++i) words_[i] = 0;
-      else
-        forget(top + 1, number);
+      // 1. The bits of the numbers behind the old top up to the new one are those of a lap ago: clear them. In order
+      // that is the one which is set below.
+      if (number - top != 1) forget(top + 1, number);
       top_.store(number, std::memory_order_relaxed);
     }
     // 2. Mark it.
@@ -75,8 +73,12 @@ class ReplayWindow {
   // Precondition: size_ != 0, a power of two.
   [[nodiscard]] std::uint64_t place(std::uint64_t number) const noexcept { return number / 64 & (size_ / 64 - 1); }
 
-  // Clears the bits of the numbers first..last, fewer than size_. Mostly it is one word, and one bit of that.
+  // Clears the bits of the numbers first..last. Mostly they are in one word.
   void forget(std::uint64_t first, std::uint64_t last) noexcept {
+    if (last - first >= size_ - 1) {
+      for (std::uint32_t i = 0; i < words_for(size_); ++i) words_[i] = 0;
+      return;
+    }
     const std::uint64_t from = ~std::uint64_t{0} << (first % 64);    // first and above
     const std::uint64_t to = ~std::uint64_t{0} >> (63 - last % 64);  // last and below
     if (first / 64 == last / 64) {

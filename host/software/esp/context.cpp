@@ -63,6 +63,12 @@ void write_template(EgressContext& context, const EspSa& sa) {
   context.outer_size = static_cast<std::uint8_t>(p - context.header.data());
 }
 
+// Shape::plain.
+bool is_plain(const EspSa& sa) {
+  return sa.mode == EspMode::tunnel && sa.source.family == Family::ipv4 && sa.esn && !is_gmac(sa.algorithm) &&
+         !sa.udp && sa.tfc_pad_to == 0;
+}
+
 void fill_settings(Settings& settings, const EspSa& sa) {
   std::memcpy(settings.salt.data(), sa.salt.bytes().data(), settings.salt.size());
   settings.spi = sa.spi;
@@ -73,6 +79,7 @@ void fill_settings(Settings& settings, const EspSa& sa) {
   settings.ecn = sa.ecn;
   settings.inner_checksum = wire::header_checksum(sa.verify_inner_checksum);
   settings.outer_family = sa.source.family;
+  settings.plain = is_plain(sa);
 }
 
 ContextHead* make_egress(const EspSa& sa, void* memory) {

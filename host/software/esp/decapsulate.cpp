@@ -64,15 +64,15 @@ Verdict check_udp(const IpPacket& ip) noexcept {
 }
 
 // The SA's two ends and, where asked, ports (RFC 4301 5.2 step 3a; ports RFC 3948 2.1).
-template <Family family>
-bool outer_is_of_sa(const Context& context, const IpPacket& ip) noexcept {
+template <Shape shape, Family family>
+[[gnu::always_inline]] inline bool outer_is_of_sa(const Context& context, const IpPacket& ip) noexcept {
   constexpr std::size_t size = family == Family::ipv4 ? 4 : 16;
   if (context.verify_outer) {
-    if (family != context.outer_family) return false;
+    if (family != Of<shape>::outer_family(context)) return false;
     if (std::memcmp(ip.source(), context.ends.data(), size) != 0) return false;
     if (std::memcmp(ip.destination(), context.ends.data() + size, size) != 0) return false;
   }
-  if (context.verify_ports) {
+  if (Of<shape>::udp(context) && context.verify_ports) {
     const std::uint8_t* udp = ip.data + ip.l4_offset;
     if (wire::load16(udp + wire::udp_source_port) != context.source_port) return false;
     if (wire::load16(udp + wire::udp_destination_port) != context.destination_port) return false;
@@ -97,20 +97,24 @@ Verdict verdict_of(ReplayCheck check) noexcept {
 // 1. Without ESN the number is what the packet says.
 // 2. With it the high half is inferred (A2.2), or ahead of that while resynchronising (A3).
 // 3. Number 0 is never sent (RFC 4303 3.3.3).
-Verdict find_number(Context& context, Work& work, std::uint32_t low) noexcept {
+template <Shape shape>
+[[gnu::always_inline]] inline Verdict find_number(Context& context, Work& work, std::uint32_t low) noexcept {
   const ReplayWindow& window = work.slot->window;
   // 1.
-  work.number = low;
-  if (context.esn) {
+  std::uint64_t number = low;
+  if (Of<shape>::esn(context)) {
     // 2.
-    const auto number = infer_number(low, window.top(), window.size());
-    if (!number) return Verdict::replay_late;
+    const auto inferred = infer_number(low, window.top(), window.size());
+    if (!inferred) return Verdict::replay_late;
+    number = *inferred;
     const std::uint64_t ahead = std::uint64_t{context.try_ahead(context.resync_tally)} << 32U;
-    work.number = *number <= ~std::uint64_t{0} - ahead ? *number + ahead : *number;
+    if (ahead != 0 && number <= ~std::uint64_t{0} - ahead) [[unlikely]]
+      number += ahead;
   }
+  work.number = number;
   // 3.
-  if (work.number == 0) return Verdict::number_zero;
-  return verdict_of(window.check(work.number));
+  if (number == 0) return Verdict::number_zero;
+  return verdict_of(window.check(number));
 }
 
 // The clear packet inside, once it is known to be good. `verdict` is pending then.
@@ -138,11 +142,13 @@ Inner read_trailer(const std::uint8_t* text, std::uint32_t length) noexcept {
 }
 
 // RFC 4301 5.2 step 4: what came out must be what the SA may carry.
-bool selected(const Context& context, const IpPacket& inner) noexcept {
-  if (context.selectors == nullptr) return true;
-  const TrafficKey key = wire::traffic_key(inner, wire::LocalSide::destination);
-  return std::any_of(context.selectors->begin(), context.selectors->end(),
+[[gnu::noinline]] bool selected(const Selectors& selectors, const TrafficKey& key) noexcept {
+  return std::any_of(selectors.begin(), selectors.end(),
                      [&](const Selector& selector) { return matches(selector, key); });
+}
+inline bool selected(const Context& context, const IpPacket& inner) noexcept {
+  return context.selectors == nullptr ||
+         selected(*context.selectors, wire::traffic_key(inner, wire::LocalSide::destination));
 }
 
 // Equal marks leave the inner packet as it is, and it is then nowhere in RFC 6040's table to be dropped.
@@ -168,26 +174,29 @@ void write_inner_class(const Context& context, std::uint8_t* inner, std::uint8_t
     wire::ipv6_set_traffic_class(inner, static_cast<std::uint8_t>(after));
 }
 
-// RFC 4303 3.4.4 and RFC 4301 5.2, tunnel mode, for inner packets of one family. `end` is the packet's end as it came.
+// RFC 4303 3.4.4 and RFC 4301 5.2, tunnel mode, for inner packets of one family. `text` is the payload, of
+// `payload_length` bytes with what may be behind the inner packet, `end` the packet's end as it came.
 //
 // 1. The inner packet: of the family that the next header says, valid, no longer than the payload. TFC padding behind
 //    it is dropped (RFC 4303 2.7).
 // 2. Selectors, then ECN.
 // 3. Lifetime.
 // 4. The l2 header moves up to the inner packet; exactly the clear length stays.
-template <Family family>
-Verdict finish_tunnel(Context& context, Work& work, const Inner& payload, const std::uint8_t* end,
-                      Events& events) noexcept {
-  Packet& packet = *work.packet;
+template <Shape shape, Family family>
+[[gnu::always_inline]] inline Verdict finish_tunnel(Context& context, Work& work, std::uint8_t* text,
+                                                    std::uint32_t payload_length, const std::uint8_t* end,
+                                                    Events& events) noexcept {
+  // A copy, as prepare_tunnel() of encapsulate.cpp has it.
+  Packet packet = *work.packet;
   const std::uint32_t l2 = work.job->l2_length;
-  std::uint8_t* text = packet.data + work.offset + esp_front;
   // 1.
-  const IpPacket inner = wire::parse_ip_as<family>(text, payload.length, context.inner_checksum);
+  const IpPacket inner = wire::parse_ip_as<family>(text, payload_length, context.inner_checksum);
   if (!inner.valid) return refuse_and_zero(work, Verdict::esp_bad_inner, text, end);
   // 2.
   if (!selected(context, inner)) return refuse_and_zero(work, Verdict::selector_mismatch, text, end);
   const std::uint8_t* outer = packet.data + l2;
-  const std::uint8_t outer_class = outer[0] >> 4U == 4 ? outer[wire::ipv4_tos] : wire::ipv6_traffic_class(outer);
+  const bool outer_ipv4 = Of<shape>::plain || outer[0] >> 4U == 4;
+  const std::uint8_t outer_class = outer_ipv4 ? outer[wire::ipv4_tos] : wire::ipv6_traffic_class(outer);
   const std::uint8_t inner_class = inner.traffic_class();
   const bool keeps = keeps_class(context, inner_class, outer_class);
   if (!keeps && context.ecn &&
@@ -195,17 +204,15 @@ Verdict finish_tunnel(Context& context, Work& work, const Inner& payload, const 
                          static_cast<wire::Ecn>(outer_class & wire::ecn_mask))
           .drop)
     return refuse_and_zero(work, Verdict::esp_bad_ecn, text, end);
-  // 3. It counts the drop itself.
-  if (!account(*work.slot, inner.total_length, events)) {
-    std::memset(text, 0, static_cast<std::size_t>(end - text));
-    return Verdict::hard_expired;
-  }
+  // 3.
+  count_packet(*work.slot, inner.total_length, events);
   // 4.
   if (!keeps) write_inner_class(context, text, inner_class, outer_class);
-  const std::uint32_t cut = work.offset + esp_front - l2;
-  move_l2(packet.data + cut, packet.data, l2);
-  packet.pull_front(cut);
+  std::uint8_t* const before = packet.data;
+  packet.pull_front(static_cast<std::uint32_t>(text - before) - l2);
   packet.set_length(l2 + inner.total_length);
+  *work.packet = packet;
+  move_l2(packet.data, before, l2);
   set_ethertype(packet, l2, family);
   return Verdict::ok;
 }
@@ -217,8 +224,8 @@ Verdict finish_tunnel(Context& context, Work& work, const Inner& payload, const 
 // 3. The whole packet is valid, not a fragment, and inside the selectors.
 // 4. Lifetime.
 // 5. Behind a NAT the TCP or UDP checksum covers addresses that are gone (RFC 3948 3.1.2).
-Verdict finish_transport(Context& context, Work& work, const Inner& payload, const std::uint8_t* end,
-                         Events& events) noexcept {
+[[gnu::noinline]] Verdict finish_transport(Context& context, Work& work, const Inner& payload, const std::uint8_t* end,
+                                           Events& events) noexcept {
   Packet& packet = *work.packet;
   const std::uint32_t l2 = work.job->l2_length;
   std::uint8_t* text = packet.data + work.offset + esp_front;
@@ -238,17 +245,14 @@ Verdict finish_transport(Context& context, Work& work, const Inner& payload, con
   const IpPacket inner = wire::parse_ip(ip, packet.length - l2);
   if (!inner.valid || inner.fragment) return refuse_and_zero(work, Verdict::esp_bad_inner, text, end);
   if (!selected(context, inner)) return refuse_and_zero(work, Verdict::selector_mismatch, text, end);
-  // 4. It counts the drop itself.
-  if (!account(*work.slot, payload.length, events)) {
-    std::memset(text, 0, static_cast<std::size_t>(end - text));
-    return Verdict::hard_expired;
-  }
+  // 4.
+  count_packet(*work.slot, payload.length, events);
   // 5.
   if (context.udp) repair_transport_checksum(inner, ip);
   return Verdict::ok;
 }
 
-// For packets whose outer header is of one family.
+// For SAs of one shape and packets whose outer header is of one family.
 //
 // 1. The outer packet: whole and valid. Fragments are refused (RFC 4303 3.4.1); the host reassembles before.
 // 2. The SA's own encapsulation: ESP or UDP.
@@ -256,20 +260,20 @@ Verdict finish_transport(Context& context, Work& work, const Inner& payload, con
 // 4. SPI, addresses and ports are the SA's.
 // 5. An SA past its hard lifetime opens nothing.
 // 6. The number and the window (RFC 4303 3.4.3). Nothing moves before the tag is good.
-template <Family family>
-Verdict prepare(Work& work, AeadOp& op) noexcept {
-  Context& context = context_of<Context>(work);
-  Packet& packet = *work.packet;
+template <Shape shape, Family family>
+[[gnu::noinline]] Verdict prepare(Context& context, Work& work, AeadOp& op) noexcept {
+  using Sa = Of<shape>;
+  const Packet& packet = *work.packet;
   const std::uint32_t l2 = work.job->l2_length;
   // 1.
   const IpPacket ip = wire::parse_ip_as<family>(packet.data + l2, packet.length - l2);
   if (!ip.valid) return Verdict::malformed_ip;
   if (ip.fragment) return Verdict::esp_fragment;
   // 2.
-  if (ip.protocol != (context.udp ? wire::protocol_udp : wire::protocol_esp))
+  if (ip.protocol != (Sa::udp(context) ? wire::protocol_udp : wire::protocol_esp))
     return refuse(work, Verdict::esp_outer_mismatch);
   std::uint32_t esp_offset = ip.l4_offset;
-  if (context.udp) {
+  if (Sa::udp(context)) {
     if (const Verdict verdict = check_udp(ip); verdict != Verdict::pending) return verdict;
     esp_offset += wire::udp_size;
   }
@@ -279,38 +283,46 @@ Verdict prepare(Work& work, AeadOp& op) noexcept {
   std::uint8_t* esp = packet.data + l2 + esp_offset;
   // 4.
   if (wire::load32(esp) != context.spi) return Verdict::esp_unknown_spi;
-  if (!outer_is_of_sa<family>(context, ip)) return refuse(work, Verdict::esp_outer_mismatch);
+  if (!outer_is_of_sa<shape, family>(context, ip)) return refuse(work, Verdict::esp_outer_mismatch);
   // 5.
   if (work.slot->expired.load(std::memory_order_relaxed)) return refuse(work, Verdict::hard_expired);
   // 6.
-  if (const Verdict verdict = find_number(context, work, wire::load32(esp + 4)); verdict != Verdict::pending)
+  if (const Verdict verdict = find_number<shape>(context, work, wire::load32(esp + 4)); verdict != Verdict::pending)
     return refuse(work, verdict);
   const std::uint32_t text_length = esp_length - esp_front - esp_icv_size;
   work.offset = l2 + esp_offset;
   work.scratch = pack(text_length, ip.l4_protocol_offset);
-  fill_aead(context, work, op, esp, text_length);
+  fill_aead<shape>(context, work, op, esp, wire::load64(esp + wire::esp_header_size), text_length);
   return Verdict::pending;
 }
 
 }  // namespace
 
 Verdict prepare_decapsulate(Work& work, AeadOp& op, Events& /*events*/) noexcept {
+  Context& context = context_of<Context>(work);
   const Packet& packet = *work.packet;
   const std::uint32_t l2 = work.job->l2_length;
   if (!l2_header_fits(packet, l2)) return Verdict::malformed_ethernet;
   if (packet.length == l2) return Verdict::malformed_ip;
-  return packet.data[l2] >> 4U == 4 ? prepare<Family::ipv4>(work, op) : prepare<Family::ipv6>(work, op);
+  if (packet.data[l2] >> 4U != 4) return prepare<Shape::any, Family::ipv6>(context, work, op);
+  return context.plain ? prepare<Shape::plain, Family::ipv4>(context, work, op)
+                       : prepare<Shape::any, Family::ipv4>(context, work, op);
 }
+
+namespace {
 
 // 1. The tag. From here on each refusal leaves zeros where the payload was.
 // 2. The window again: a burst may hold two copies, and both looked fresh in prepare (RFC 4303 3.4.3). Then, and only
 //    then, it moves. An SA whose hard lifetime ended earlier in the burst accepts nothing more.
 // 3. The trailer.
 // 4. The mode's own part.
-Verdict finish_decapsulate(Work& work, const AeadOp& op, Events& events) noexcept {
-  Context& context = context_of<Context>(work);
-  Packet& packet = *work.packet;
-  ReplayWindow& window = work.slot->window;
+template <Shape shape>
+[[gnu::noinline]] Verdict finish(Context& context, Work& work, const AeadOp& op, Events& events) noexcept {
+  using Sa = Of<shape>;
+  const Packet& packet = *work.packet;
+  SaSlot& slot = *work.slot;
+  ReplayWindow& window = slot.window;
+  const std::uint64_t number = work.number;
   std::uint8_t* text = packet.data + work.offset + esp_front;
   const std::uint8_t* end = packet.data + packet.length;
   // 1.
@@ -319,27 +331,35 @@ Verdict finish_decapsulate(Work& work, const AeadOp& op, Events& events) noexcep
     return refuse_and_zero(work, Verdict::esp_bad_icv, text, end);
   }
   // 2.
-  if (const Verdict verdict = verdict_of(window.check(work.number)); verdict != Verdict::pending)
+  if (const Verdict verdict = verdict_of(window.check(number)); verdict != Verdict::pending)
     return refuse_and_zero(work, verdict, text, end);
-  if (work.slot->expired.load(std::memory_order_relaxed))
-    return refuse_and_zero(work, Verdict::hard_expired, text, end);
-  if (context.esn) context.count_authentic(work.number, window.top(), window.size(), context.resync_tally);
-  window.accept(work.number);
+  if (slot.expired.load(std::memory_order_relaxed)) return refuse_and_zero(work, Verdict::hard_expired, text, end);
+  if (Sa::esn(context)) context.count_authentic(number, window.top(), window.size(), context.resync_tally);
+  window.accept(number);
   // 3.
   const Inner payload = read_trailer(text, text_length_of(work.scratch));
   if (payload.verdict == Verdict::dummy) {
     // RFC 4303 2.6: discarded without a word. It counts as a packet of no bytes.
     std::memset(text, 0, static_cast<std::size_t>(end - text));
-    return account(*work.slot, 0, events) ? Verdict::dummy : Verdict::hard_expired;
+    count_packet(slot, 0, events);
+    return Verdict::dummy;
   }
   if (payload.verdict != Verdict::pending) return refuse_and_zero(work, payload.verdict, text, end);
   // 4.
-  if (!context.tunnel) return finish_transport(context, work, payload, end, events);
+  if (!Sa::plain && !context.tunnel) return finish_transport(context, work, payload, end, events);
   if (payload.next_header == wire::protocol_ipip)
-    return finish_tunnel<Family::ipv4>(context, work, payload, end, events);
+    return finish_tunnel<shape, Family::ipv4>(context, work, text, payload.length, end, events);
   if (payload.next_header == wire::protocol_ipv6)
-    return finish_tunnel<Family::ipv6>(context, work, payload, end, events);
+    return finish_tunnel<shape, Family::ipv6>(context, work, text, payload.length, end, events);
   return refuse_and_zero(work, Verdict::esp_bad_next_header, text, end);
+}
+
+}  // namespace
+
+Verdict finish_decapsulate(Work& work, const AeadOp& op, Events& events) noexcept {
+  Context& context = context_of<Context>(work);
+  return context.plain ? finish<Shape::plain>(context, work, op, events)
+                       : finish<Shape::any>(context, work, op, events);
 }
 
 }  // namespace linecrypt::software::esp

@@ -42,10 +42,15 @@ void write_esp_header(std::uint8_t* esp, const Context& context, std::uint64_t n
   wire::store64(esp + wire::esp_header_size, number);
 }
 
-// RFC 3948 2.1: the UDP length; over IPv4 the checksum is zero, over IPv6 finish_encapsulate() computes it.
+// RFC 3948 2.1: the UDP length; over IPv4 the checksum is zero, over IPv6 finish_udp_checksum() computes it.
 void finish_udp_header(std::uint8_t* udp, std::uint32_t length) noexcept {
   wire::store16(udp + wire::udp_length, static_cast<std::uint16_t>(length));
   wire::store16(udp + wire::udp_checksum, 0);
+}
+
+// Work::scratch of a packet under a header of `outer`.
+std::uint32_t needs_checksum(bool udp, Family outer) noexcept {
+  return udp && outer == Family::ipv6 ? 1 : 0;
 }
 
 // The outer header's fields that depend on the inner packet (RFC 4301 5.1.2).
@@ -55,6 +60,7 @@ void finish_udp_header(std::uint8_t* udp, std::uint32_t length) noexcept {
 //    come to be (RFC 6864 4.1).
 // 3. IPv6: flow label (RFC 6437 4: a tunnel may copy it; else one per SA).
 // 4. The length, and over IPv4 the checksum: the template's sum and the first eight bytes.
+template <Shape shape>
 [[gnu::always_inline]] inline void write_outer(Context& context, std::uint8_t* outer, const IpPacket& inner,
                                                std::uint32_t total) noexcept {
   // 1.
@@ -63,7 +69,7 @@ void finish_udp_header(std::uint8_t* udp, std::uint32_t length) noexcept {
   const std::uint32_t dscp = context.dscp_copy_out ? inner_class & wire::dscp_mask : std::uint32_t{context.dscp} << 2U;
   const auto outer_class =
       static_cast<std::uint8_t>(dscp | static_cast<std::uint32_t>(wire::ecn_of_outer(inner_ecn, context.ecn)));
-  if (context.outer_family == Family::ipv4) {
+  if (Of<shape>::outer_family(context) == Family::ipv4) {
     // 2.
     const bool df = context.df == DfPolicy::set || (context.df == DfPolicy::copy && inner.dont_fragment());
     const std::uint32_t class_and_length = std::uint32_t{0x4500} << 16U | std::uint32_t{outer_class} << 16U | total;
@@ -99,15 +105,16 @@ bool fits_memory(const Packet& packet, std::uint32_t front, std::uint32_t from, 
 }
 
 // Takes the number, the last thing that may fail, and counts the packet.
-Verdict take(Context& context, Work& work, std::uint32_t bytes, Events& events) noexcept {
+template <Shape shape>
+[[gnu::always_inline]] inline Verdict take(Context& context, Work& work, std::uint32_t bytes, Events& events) noexcept {
   Verdict verdict = Verdict::pending;
-  const std::uint64_t last = context.esn ? number_last_64bit : number_last_32bit;
+  const std::uint64_t last = Of<shape>::esn(context) ? number_last_64bit : number_last_32bit;
   if (!take_number(*work.slot, last, events, work.number, verdict)) return verdict;
   count_packet(*work.slot, bytes, events);
   return Verdict::pending;
 }
 
-// RFC 4303 3.3, tunnel mode, for inner packets of one family.
+// RFC 4303 3.3, tunnel mode, for SAs of one shape and inner packets of one family.
 //
 // 1. The inner packet: whole and valid, its header checksum where asked. What follows its total length is padding of
 // the layer below: dropped.
@@ -116,52 +123,58 @@ Verdict take(Context& context, Work& work, std::uint32_t bytes, Events& events) 
 // 4. The number.
 // 5. Inner TTL and its checksum; TFC padding, padding, trailer.
 // 6. The l2 header moves to the front; outer IP, UDP and ESP headers into the gap.
-template <Family family>
-Verdict prepare_tunnel(Context& context, Work& work, AeadOp& op, Events& events) noexcept {
-  Packet& packet = *work.packet;
+template <Shape shape, Family family>
+[[gnu::noinline]] Verdict prepare_tunnel(Context& context, Work& work, AeadOp& op, Events& events) noexcept {
+  using Sa = Of<shape>;
+  // A copy, and addresses in locals: a store into the frame could be one into `*work.packet` for all that the compiler
+  // knows.
+  Packet packet = *work.packet;
   const std::uint32_t l2 = work.job->l2_length;
+  std::uint8_t* const before = packet.data;
+  std::uint8_t* const text = before + l2;
   // 1.
-  const IpPacket inner = wire::parse_ip_as<family>(packet.data + l2, packet.length - l2, context.inner_checksum);
+  const IpPacket inner = wire::parse_ip_as<family>(text, packet.length - l2, context.inner_checksum);
   if (!inner.valid) return Verdict::malformed_ip;
   // 2.
   if (context.decrement_ttl && inner.hop_limit() <= 1) return Verdict::ttl_exceeded;
   // 3.
-  const Text sizes = text_of(std::max<std::uint32_t>(inner.total_length, context.tfc_pad_to));
-  const std::uint32_t front = context.outer_size + esp_front;
+  const std::uint32_t inner_length = inner.total_length;
+  const Text sizes = text_of(Sa::plain ? inner_length : std::max<std::uint32_t>(inner_length, context.tfc_pad_to));
+  const std::uint32_t front = (Sa::plain ? wire::ipv4_size : context.outer_size) + esp_front;
   const std::uint32_t behind = sizes.length + esp_icv_size;
-  if (!fits_length_field(context.outer_family, front + behind)) return Verdict::too_big;
+  if (!fits_length_field(Sa::outer_family(context), front + behind)) return Verdict::too_big;
   if (!fits_memory(packet, front, l2, behind)) return Verdict::no_buffer;
   // 4.
-  if (const Verdict verdict = take(context, work, inner.total_length, events); verdict != Verdict::pending)
+  if (const Verdict verdict = take<shape>(context, work, inner_length, events); verdict != Verdict::pending)
     return verdict;
-  // 5. Addresses are kept in locals: a store into the packet could be one into `packet` for all that the compiler
-  // knows.
-  std::uint8_t* const before = packet.data;
-  std::uint8_t* const text = before + l2;
+  const std::uint64_t number = work.number;
+  // 5.
   if (context.decrement_ttl) {
-    if (inner.family == Family::ipv4)
+    if (family == Family::ipv4)
       wire::ipv4_decrement_ttl(text);
     else
       --text[wire::ipv6_hop_limit];
   }
   packet.set_length(l2 + behind);
   packet.push_front(front);
-  if (sizes.clear != inner.total_length) std::memset(text + inner.total_length, 0, sizes.clear - inner.total_length);
-  write_trailer(text, sizes, inner.family == Family::ipv4 ? wire::protocol_ipip : wire::protocol_ipv6);
+  *work.packet = packet;
+  if (sizes.clear != inner_length) std::memset(text + inner_length, 0, sizes.clear - inner_length);
+  write_trailer(text, sizes, family == Family::ipv4 ? wire::protocol_ipip : wire::protocol_ipv6);
   // 6.
   std::uint8_t* const outer = text - front;
   std::uint8_t* const esp = text - esp_front;
-  move_l2(before - front, before, l2);
-  set_ethertype(packet, l2, context.outer_family);
+  move_l2(packet.data, before, l2);
+  set_ethertype(packet, l2, Sa::outer_family(context));
   work.offset = l2 + front - esp_front;
-  write_outer(context, outer, inner, front + behind);
-  if (context.udp) {
+  work.scratch = needs_checksum(Sa::udp(context), Sa::outer_family(context));
+  write_outer<shape>(context, outer, inner, front + behind);
+  if (Sa::udp(context)) {
     std::uint8_t* udp = esp - wire::udp_size;
     std::memcpy(udp, context.header.data() + context.outer_size - wire::udp_size, wire::udp_size);
     finish_udp_header(udp, wire::udp_size + esp_front + behind);
   }
-  write_esp_header(esp, context, work.number);
-  fill_aead(context, work, op, esp, sizes.length);
+  write_esp_header(esp, context, number);
+  fill_aead<shape>(context, work, op, esp, number, sizes.length);
   return Verdict::pending;
 }
 
@@ -173,7 +186,7 @@ Verdict prepare_tunnel(Context& context, Work& work, AeadOp& op, Events& events)
 // 3. The number.
 // 4. Padding, trailer.
 // 5. The headers before ESP move to the front; their protocol, length and checksum change.
-Verdict prepare_transport(Context& context, Work& work, AeadOp& op, Events& events) noexcept {
+[[gnu::noinline]] Verdict prepare_transport(Context& context, Work& work, AeadOp& op, Events& events) noexcept {
   Packet& packet = *work.packet;
   const std::uint32_t l2 = work.job->l2_length;
   // 1.
@@ -188,7 +201,8 @@ Verdict prepare_transport(Context& context, Work& work, AeadOp& op, Events& even
   if (!fits_length_field(ip.family, ip.esp_offset + front + behind)) return Verdict::too_big;
   if (!fits_memory(packet, front, l2, ip.esp_offset + behind)) return Verdict::no_buffer;
   // 3.
-  if (const Verdict verdict = take(context, work, sizes.clear, events); verdict != Verdict::pending) return verdict;
+  if (const Verdict verdict = take<Shape::any>(context, work, sizes.clear, events); verdict != Verdict::pending)
+    return verdict;
   // 4.
   packet.set_length(l2 + ip.esp_offset + behind);
   write_trailer(packet.data + l2 + ip.esp_offset, sizes, ip.data[ip.esp_protocol_offset]);
@@ -205,7 +219,8 @@ Verdict prepare_transport(Context& context, Work& work, AeadOp& op, Events& even
   }
   write_esp_header(esp, context, work.number);
   work.offset = static_cast<std::uint32_t>(esp - packet.data);
-  fill_aead(context, work, op, esp, sizes.length);
+  work.scratch = needs_checksum(context.udp, ip.family);
+  fill_aead<Shape::any>(context, work, op, esp, work.number, sizes.length);
   return Verdict::pending;
 }
 
@@ -217,25 +232,24 @@ Verdict prepare_encapsulate(Work& work, AeadOp& op, Events& events) noexcept {
   if (!context.tunnel) return prepare_transport(context, work, op, events);
   const std::uint32_t l2 = work.job->l2_length;
   if (work.packet->length == l2) return Verdict::malformed_ip;
-  return work.packet->data[l2] >> 4U == 4 ? prepare_tunnel<Family::ipv4>(context, work, op, events)
-                                          : prepare_tunnel<Family::ipv6>(context, work, op, events);
+  const bool ipv4 = work.packet->data[l2] >> 4U == 4;
+  if (context.plain)
+    return ipv4 ? prepare_tunnel<Shape::plain, Family::ipv4>(context, work, op, events)
+                : prepare_tunnel<Shape::plain, Family::ipv6>(context, work, op, events);
+  return ipv4 ? prepare_tunnel<Shape::any, Family::ipv4>(context, work, op, events)
+              : prepare_tunnel<Shape::any, Family::ipv6>(context, work, op, events);
 }
 
-// 1. UDP over IPv6 has a checksum, and it covers the ciphertext (RFC 8200 8.1, RFC 3948 2.1). One that comes out as
-// zero
-//    is sent as 0xffff.
-Verdict finish_encapsulate(Work& work, const AeadOp& /*op*/, Events& /*events*/) noexcept {
-  const Context& context = context_of<Context>(work);
-  Packet& packet = *work.packet;
+// UDP over IPv6 has a checksum, and it covers the ciphertext (RFC 8200 8.1, RFC 3948 2.1). One that comes out as zero
+// is sent as 0xffff.
+Verdict finish_udp_checksum(Work& work) noexcept {
+  const Packet& packet = *work.packet;
   const std::uint8_t* ip = packet.data + work.job->l2_length;
-  // 1.
-  if (context.udp && ip[0] >> 4U == 6) {
-    std::uint8_t* udp = packet.data + work.offset - wire::udp_size;
-    const auto length = static_cast<std::uint32_t>(packet.data + packet.length - udp);
-    const std::uint16_t sum = wire::checksum_with_pseudo_header(ip + wire::ipv6_source, ip + wire::ipv6_destination, 16,
-                                                                wire::protocol_udp, udp, length);
-    wire::store16(udp + wire::udp_checksum, sum == 0 ? 0xffff : sum);
-  }
+  std::uint8_t* udp = packet.data + work.offset - wire::udp_size;
+  const auto length = static_cast<std::uint32_t>(packet.data + packet.length - udp);
+  const std::uint16_t sum = wire::checksum_with_pseudo_header(ip + wire::ipv6_source, ip + wire::ipv6_destination, 16,
+                                                              wire::protocol_udp, udp, length);
+  wire::store16(udp + wire::udp_checksum, sum == 0 ? 0xffff : sum);
   return Verdict::ok;
 }
 

@@ -30,6 +30,7 @@ inline constexpr std::uint32_t esp_front = wire::esp_header_size + wire::esp_iv_
 struct Settings {
   std::array<std::uint8_t, 4> salt{};
   std::uint32_t spi = 0;
+  bool plain = false;  // Shape::plain
   bool tunnel = false;
   bool esn = false;
   bool gmac = false;
@@ -85,22 +86,36 @@ template <typename Context>
   return *static_cast<Context*>(static_cast<ContextHead*>(work.context));
 }
 
-// Nonce and associated data of a packet whose SPI, sequence number and IV are written at `esp`, with `text_length`
-// bytes of text behind them and the ICV behind the text. Work::number is its full number.
+// Most SAs are tunnels over IPv4 with ESN and encryption, and without UDP and TFC padding. Their packets go through
+// functions that know it, and do not ask for each packet what never changes.
+enum class Shape : std::uint8_t { any, plain };
+
+// Settings as functions for one shape ask for them.
+template <Shape shape>
+struct Of {
+  static constexpr bool plain = shape == Shape::plain;
+  static bool esn(const Settings& settings) noexcept { return plain || settings.esn; }
+  static bool gmac(const Settings& settings) noexcept { return !plain && settings.gmac; }
+  static bool udp(const Settings& settings) noexcept { return !plain && settings.udp; }
+  static Family outer_family(const Settings& settings) noexcept { return plain ? Family::ipv4 : settings.outer_family; }
+};
+
+// Nonce and associated data of a packet whose SPI, sequence number and IV (`iv`) are written at `esp`, with
+// `text_length` bytes of text behind them and the ICV behind the text. Work::number is its full number.
 //
 // 1. Nonce: salt, IV (RFC 4106 4).
 // 2. Associated data: SPI and the number, of which ESN's high half is not on the wire (RFC 4106 5, RFC 4543 3.3).
 // 3. GMAC: IV and text are associated data too, and nothing is encrypted (RFC 4543 3.3).
-template <typename Context>
-inline void fill_aead(const Context& context, Work& work, AeadOp& op, std::uint8_t* esp,
-                      std::uint32_t text_length) noexcept {
+template <Shape shape, typename Context>
+[[gnu::always_inline]] inline void fill_aead(const Context& context, Work& work, AeadOp& op, std::uint8_t* esp,
+                                             std::uint64_t iv, std::uint32_t text_length) noexcept {
   std::uint8_t* text = esp + esp_front;
   // 1.
   op.key = context.key;
   std::memcpy(op.iv, context.salt.data(), 4);
-  std::memcpy(op.iv + 4, esp + wire::esp_header_size, wire::esp_iv_size);
+  wire::store64(op.iv + 4, iv);
   // 2.
-  if (context.esn) {
+  if (Of<shape>::esn(context)) {
     wire::store32(work.aad.data(), context.spi);
     wire::store64(work.aad.data() + 4, work.number);
     op.aad_head = work.aad.data();
@@ -117,7 +132,7 @@ inline void fill_aead(const Context& context, Work& work, AeadOp& op, std::uint8
   op.tag = text + text_length;
   op.good = false;
   // 3.
-  if (context.gmac) {
+  if (Of<shape>::gmac(context)) {
     op.aad_tail = esp + wire::esp_header_size;
     op.aad_tail_length = wire::esp_iv_size + text_length;
     op.length = 0;

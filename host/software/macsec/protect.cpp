@@ -61,8 +61,4 @@ Verdict prepare_protect(Work& work, AeadOp& op, Events& events) noexcept {
   return Verdict::pending;
 }
 
-Verdict finish_protect(Work& /*work*/, const AeadOp& /*op*/, Events& /*events*/) noexcept {
-  return Verdict::ok;
-}
-
 }  // namespace linecrypt::software::macsec

@@ -9,9 +9,7 @@
 
 namespace linecrypt::software::macsec {
 
-// pending: `op` is filled, go on. Else the job's verdict.
+// pending: `op` is filled, and behind the cipher nothing is left to do. Else the job's verdict.
 Verdict prepare_protect(Work& work, AeadOp& op, Events& events) noexcept;
-// The final verdict.
-Verdict finish_protect(Work& work, const AeadOp& op, Events& events) noexcept;
 
 }  // namespace linecrypt::software::macsec

@@ -27,7 +27,8 @@ inline constexpr std::uint16_t ipv4_flag_mf = 0x2000;
 inline constexpr std::uint16_t ipv4_offset_mask = 0x1fff;
 
 // The checksum over a header, 0 where it holds a right one. Nearly all are without options and cost no loop.
-[[nodiscard]] inline std::uint16_t ipv4_checksum_of(const std::uint8_t* header, std::uint32_t header_length) noexcept {
+[[nodiscard, gnu::always_inline]] inline std::uint16_t ipv4_checksum_of(const std::uint8_t* header,
+                                                                        std::uint32_t header_length) noexcept {
   if (header_length != ipv4_size) return checksum(header, header_length);
   std::uint64_t first;
   std::uint64_t second;
