@@ -26,7 +26,7 @@ bool same_bytes(const IpAddress& address, Family family, const std::uint8_t* byt
 // 2. Once a second: keepalives of tunnels that were silent (RFC 3948 4), and path MTUs that are old enough to try
 // again.
 void Worker::tick() noexcept {
-  fib_ = published_.load(std::memory_order_acquire);
+  begin_burst();
   now_ns_ = clock_.now_ns(clock_.self);
   // 1.
   for (const auto& port : ports_) port->icmp_tokens.refill(now_ns_);
@@ -105,9 +105,10 @@ void Worker::learn_path_mtu(const wire::IpPacket& ip) noexcept {
 void Worker::send_keepalive(std::uint32_t index) noexcept {
   TunnelState& tunnel = *tunnels_[index];
   const bool v4 = tunnel.source.family == Family::ipv4;
-  const NextHop next = fib_->route(tunnel.destination.family, tunnel.destination.bytes.data());
+  WayOut& way = way_out(tunnel.destination.family, tunnel.destination.bytes.data());
+  const NextHop& next = way.next;
   if (next.port == no_port || ports_[next.port]->clear()) return;
-  const MacAddress* destination = resolve(next);
+  const MacAddress* destination = resolve(way);
   if (destination == nullptr) return;
   const WorkerPort& out = *ports_[next.port];
   const std::uint32_t header = v4 ? wire::ipv4_size : wire::ipv6_size;

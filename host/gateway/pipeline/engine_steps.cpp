@@ -46,7 +46,7 @@ std::uint32_t Worker::offer() noexcept {
 }
 
 std::uint32_t Worker::poll() noexcept {
-  fib_ = published_.load(std::memory_order_acquire);
+  begin_burst();
   std::array<Job*, burst_largest> jobs{};
   const std::uint32_t count = in_engine_ == 0 ? 0 : engine_.poll(queue_, jobs);
   in_engine_ -= count;

@@ -30,6 +30,8 @@ typename RangeTable<Key>::Entry range(Key address, std::uint32_t length, std::ui
   return {static_cast<Key>(address & static_cast<Key>(~host)), static_cast<Key>(address | host), metric, value};
 }
 
+constexpr std::uint8_t limited_broadcast[] = {255, 255, 255, 255};
+
 struct Hop {
   PortIndex port = no_port;
   bool on_link = true;
@@ -69,10 +71,12 @@ std::unique_ptr<const Fib> Fib::build(const FibInput& input) {
   impl.addresses = input.addresses;
   impl.owners = AddressMap<PortIndex>(input.addresses.size() * 2);
   impl.broadcasts = AddressMap<bool>(input.addresses.size());
+  fib->own_.insert(Family::ipv4, limited_broadcast);
   for (const FibAddress& own : input.addresses) {
     const std::uint8_t* bytes = own.address.bytes.data();
     const Family family = own.address.family;
     impl.owners.insert(own.port, family, bytes, own.port);
+    fib->own_.insert(family, bytes);
     if (is_link_local(family, bytes)) continue;
     impl.owners.insert(no_port, family, bytes, own.port);
     add_route(own.address, own.prefix_length, 0, Hop{own.port, true, {}});
@@ -80,6 +84,7 @@ std::unique_ptr<const Fib> Fib::build(const FibInput& input) {
       std::uint8_t last[4];
       wire::store32(last, range<Key4>(key4(bytes), own.prefix_length, 0, 0).last);
       impl.broadcasts.insert(own.port, family, last, true);
+      fib->own_.insert(family, last);
     }
   }
 
@@ -117,16 +122,16 @@ const MacAddress* Fib::neighbour(PortIndex port, const IpAddress& address) const
   return impl_->neighbours.find(port, address.family, address.bytes.data());
 }
 
-PortIndex Fib::owner(Family family, const std::uint8_t* address) const noexcept {
+PortIndex Fib::find_owner(Family family, const std::uint8_t* address) const noexcept {
   const PortIndex* port = impl_->owners.find(no_port, family, address);
   return port == nullptr ? no_port : *port;
 }
 
-bool Fib::owns(PortIndex port, Family family, const std::uint8_t* address) const noexcept {
+bool Fib::find_own(PortIndex port, Family family, const std::uint8_t* address) const noexcept {
   return impl_->owners.find(port, family, address) != nullptr;
 }
 
-bool Fib::broadcast(PortIndex port, Family family, const std::uint8_t* address) const noexcept {
+bool Fib::find_broadcast(PortIndex port, Family family, const std::uint8_t* address) const noexcept {
   if (family != Family::ipv4) return false;
   return is_limited_broadcast(family, address) || impl_->broadcasts.find(port, family, address) != nullptr;
 }

@@ -51,7 +51,8 @@ void Worker::encapsulate(Frame& frame, const wire::IpPacket& ip, std::uint32_t t
     return end(frame, Verdict::ttl_exceeded);
   }
   // 3.
-  const NextHop next = fib_->route(tunnel.destination.family, tunnel.destination.bytes.data());
+  WayOut& way = way_out(tunnel.destination.family, tunnel.destination.bytes.data());
+  const NextHop& next = way.next;
   if (next.port == no_port || ports_[next.port]->clear() || (!forwarded && next.port != frame.in_port))
     return end(frame, Verdict::no_route);
   const WorkerPort& out = *ports_[next.port];
@@ -62,7 +63,7 @@ void Worker::encapsulate(Frame& frame, const wire::IpPacket& ip, std::uint32_t t
     return end(frame, Verdict::too_big);
   }
   // 5.
-  const MacAddress* destination = resolve(next);
+  const MacAddress* destination = resolve(way);
   if (destination == nullptr) return end(frame, Verdict::no_neighbour);
   // 6.
   if (!write_header(frame, ip, out, *destination)) return end(frame, Verdict::no_buffer);
@@ -81,14 +82,15 @@ void Worker::forward_clear(Frame& frame, const wire::IpPacket& ip, Verdict verdi
     answer_with_error(frame, ip, IcmpError::time_exceeded, 0);
     return end(frame, Verdict::ttl_exceeded);
   }
-  const NextHop next = fib_->route(ip.family, ip.destination());
+  WayOut& way = way_out(ip.family, ip.destination());
+  const NextHop& next = way.next;
   if (next.port == no_port) return end(frame, Verdict::no_route);
   const WorkerPort& out = *ports_[next.port];
   if (ip.total_length > out.settings.mtu) {
     answer_with_error(frame, ip, IcmpError::too_big, out.settings.mtu);
     return end(frame, Verdict::too_big);
   }
-  const MacAddress* destination = resolve(next);
+  const MacAddress* destination = resolve(way);
   if (destination == nullptr) return end(frame, Verdict::no_neighbour);
   if (!write_header(frame, ip, out, *destination)) return end(frame, Verdict::no_buffer);
   decrement_hop_limit(frame.packet.data + frame.l2_length, ip.family);
@@ -98,23 +100,38 @@ void Worker::forward_clear(Frame& frame, const wire::IpPacket& ip, Verdict verdi
 // From the black side: only to a clear port, never back to a circuit. Nobody outside is told why a packet was dropped.
 void Worker::forward_to_clear(Frame& frame, const wire::IpPacket& ip, Verdict verdict) noexcept {
   if (!is_routable(ip.family, ip.source())) return end(frame, Verdict::no_route);
-  const NextHop next = fib_->route(ip.family, ip.destination());
+  WayOut& way = way_out(ip.family, ip.destination());
+  const NextHop& next = way.next;
   if (next.port == no_port) return end(frame, Verdict::no_route);
   const WorkerPort& out = *ports_[next.port];
   if (!out.clear()) return end(frame, Verdict::policy_default);
   if (last_hop(ip)) return end(frame, Verdict::ttl_exceeded);
   if (ip.total_length > out.settings.mtu) return end(frame, Verdict::too_big);
-  const MacAddress* destination = resolve(next);
+  const MacAddress* destination = resolve(way);
   if (destination == nullptr) return end(frame, Verdict::no_neighbour);
   if (!write_header(frame, ip, out, *destination)) return end(frame, Verdict::no_buffer);
   decrement_hop_limit(frame.packet.data + frame.l2_length, ip.family);
   send(frame, verdict);
 }
 
-const MacAddress* Worker::resolve(const NextHop& next) noexcept {
-  const MacAddress* mac = fib_->neighbour(next.port, next.address);
-  if (mac == nullptr) unresolved_.put({next.port, next.address});
-  return mac;
+WayOut& Worker::way_out(Family family, const std::uint8_t* destination) noexcept {
+  WayOut& way = way_out_;
+  const std::size_t size = family == Family::ipv4 ? 4 : 16;
+  const bool same = way.known && way.destination.family == family &&
+                    std::memcmp(way.destination.bytes.data(), destination, size) == 0;
+  if (!same) {
+    way = {true, {family, {}}, fib_->route(family, destination), nullptr};
+    std::memcpy(way.destination.bytes.data(), destination, size);
+  }
+  return way;
+}
+
+const MacAddress* Worker::resolve(WayOut& way) noexcept {
+  if (way.mac == nullptr) {
+    way.mac = fib_->neighbour(way.next.port, way.next.address);
+    if (way.mac == nullptr) unresolved_.put({way.next.port, way.next.address});
+  }
+  return way.mac;
 }
 
 std::uint32_t Worker::largest_clear_packet(const TunnelState& tunnel, const WorkerPort& out,

@@ -7,12 +7,18 @@
 
 namespace linecrypt::gateway {
 
+// One Fib for the whole burst, and nothing from another.
+void Worker::begin_burst() noexcept {
+  fib_ = published_.load(std::memory_order_acquire);
+  way_out_.known = false;
+}
+
 // 1. One Fib for the whole burst.
 // 2. Every frame goes as far as it can without the engine.
 // 3. The engine takes what waits for it; what has left the last step leaves the pipeline.
 void Worker::process(PortIndex port, Origin origin, std::span<Frame* const> frames) noexcept {
   // 1.
-  fib_ = published_.load(std::memory_order_acquire);
+  begin_burst();
   PortCounters& counters = ports_[port]->counters;
   Counter& count_frames = origin == Origin::wire ? counters.received_frames : counters.companion_frames;
   Counter& count_bytes = origin == Origin::wire ? counters.received_bytes : counters.companion_bytes;
@@ -109,12 +115,13 @@ void Worker::receive_ip(Frame& frame, std::uint16_t ethertype) noexcept {
   const wire::IpPacket ip = take_ip(frame, ethertype);
   if (!ip.valid) return;
   // 2.
-  if (reach(frame, ip) == Reach::mismatch) return end(frame, Verdict::wrong_destination_mac);
+  const Reach whom = reach(frame, ip);
+  if (whom == Reach::mismatch) return end(frame, Verdict::wrong_destination_mac);
   // 3.
   if (in_port(frame).clear())
-    receive_clear(frame, ip);
+    receive_clear(frame, ip, whom);
   else
-    receive_black(frame, ip);
+    receive_black(frame, ip, whom);
 }
 
 wire::IpPacket Worker::take_ip(Frame& frame, std::uint16_t ethertype) noexcept {

@@ -12,9 +12,8 @@ namespace linecrypt::gateway {
 // 4. Nothing from outside claims to come from ourselves.
 // 5. What is left is clear traffic: the inbound policy (RFC 4301 5.2 step 2).
 // 6. To us: the companion. To another link: the clear side.
-void Worker::receive_black(Frame& frame, const wire::IpPacket& ip) noexcept {
+void Worker::receive_black(Frame& frame, const wire::IpPacket& ip, Reach whom) noexcept {
   const WorkerPort& port = in_port(frame);
-  const Reach whom = reach(frame, ip);
   // 1.
   if (whom == Reach::us || whom == Reach::our_other) {
     const EspInput input = esp_input(ip, udp_ports_);

@@ -11,7 +11,7 @@ namespace linecrypt::gateway {
 // 3. Nothing else is for a companion: not our other ports' addresses, nothing that claims to come from ourselves.
 // 4. What may not leave its link is not forwarded.
 // 5. The rest crosses the boundary: the SPD decides.
-void Worker::receive_clear(Frame& frame, const wire::IpPacket& ip) noexcept {
+void Worker::receive_clear(Frame& frame, const wire::IpPacket& ip, Reach whom) noexcept {
   const WorkerPort& port = in_port(frame);
   const std::uint16_t ethertype = ip.family == Family::ipv4 ? wire::ethertype_ipv4 : wire::ethertype_ipv6;
   const MacAddress destination = mac_at(frame.packet.data);
@@ -20,7 +20,6 @@ void Worker::receive_clear(Frame& frame, const wire::IpPacket& ip) noexcept {
   if (discovery == Exemption::refused) return end(frame, Verdict::exemption_refused);
   if (discovery == Exemption::granted) return punt(frame, port.index, destination, ethertype, Verdict::exempt);
   // 2.
-  const Reach whom = reach(frame, ip);
   if (whom == Reach::us || whom == Reach::many) {
     if (ip.routing_pending) return end(frame, Verdict::unsupported);
     if (discarded_by_policy(ip, wire::LocalSide::destination)) return end(frame, Verdict::policy_discard);

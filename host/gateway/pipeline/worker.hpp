@@ -61,6 +61,14 @@ struct WorkerPort {
   [[nodiscard]] bool clear() const noexcept { return settings.side == config::Side::clear; }
 };
 
+// Where packets to an address go, as the Fib of the burst says.
+struct WayOut {
+  bool known = false;
+  IpAddress destination;
+  NextHop next;
+  const MacAddress* mac = nullptr;  // none: not asked for yet, or unresolved
+};
+
 class Worker {
  public:
   explicit Worker(const PipelineSetup& setup);
@@ -76,6 +84,7 @@ class Worker {
 
  private:
   // ---- receive.cpp: Ethernet, MACsec classification, VLAN tags ----
+  void begin_burst() noexcept;
   void receive(Frame& frame) noexcept;
   void receive_controlled(Frame& frame) noexcept;  // IEEE 802.1AE's controlled port: MACsec is off the frame
   void receive_arp(Frame& frame) noexcept;
@@ -85,10 +94,10 @@ class Worker {
   [[nodiscard]] Reach reach(const Frame& frame, const wire::IpPacket& ip) const noexcept;
 
   // ---- receive_clear.cpp: from the site ----
-  void receive_clear(Frame& frame, const wire::IpPacket& ip) noexcept;
+  void receive_clear(Frame& frame, const wire::IpPacket& ip, Reach whom) noexcept;
 
   // ---- receive_black.cpp: from the circuit ----
-  void receive_black(Frame& frame, const wire::IpPacket& ip) noexcept;
+  void receive_black(Frame& frame, const wire::IpPacket& ip, Reach whom) noexcept;
   void receive_decapsulated(Frame& frame) noexcept;
   void deliver_decapsulated(Frame& frame, const wire::IpPacket& ip, PortIndex owner) noexcept;
 
@@ -112,7 +121,10 @@ class Worker {
   void encapsulate(Frame& frame, const wire::IpPacket& ip, std::uint32_t tunnel, SaId sa) noexcept;
   void forward_clear(Frame& frame, const wire::IpPacket& ip, Verdict verdict) noexcept;  // no SA; from the clear side
   void forward_to_clear(Frame& frame, const wire::IpPacket& ip, Verdict verdict) noexcept;  // from the black side
-  [[nodiscard]] const MacAddress* resolve(const NextHop& next) noexcept;
+  // Asks the Fib once for packets to one address behind each other: of a burst most are of one tunnel or of one flow.
+  [[nodiscard]] WayOut& way_out(Family family, const std::uint8_t* destination) noexcept;
+  // Its link address; null while unresolved.
+  [[nodiscard]] const MacAddress* resolve(WayOut& way) noexcept;
   // The largest clear packet that a tunnel takes whose ESP leaves by `out`; 0 when none fits.
   [[nodiscard]] std::uint32_t largest_clear_packet(const TunnelState& tunnel, const WorkerPort& out,
                                                    const wire::IpPacket& ip) const noexcept;
@@ -166,6 +178,7 @@ class Worker {
   std::unique_ptr<const Fib> empty_fib_;
   std::atomic<const Fib*> published_;
   const Fib* fib_;  // of the current burst
+  WayOut way_out_;  // the last one of the current burst
   std::uint64_t now_ns_ = 0;
   std::uint64_t last_scan_ns_ = 0;
 
