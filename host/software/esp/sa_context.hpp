@@ -49,8 +49,8 @@ struct EgressSettings : Settings {
   std::uint8_t outer_size = 0;  // tunnel mode: IP and UDP headers; transport mode: UDP
   std::uint16_t tfc_pad_to = 0;
   std::uint16_t header_sum = 0;  // IPv4: one's-complement sum of the header from TTL on, its checksum taken for 0
-  std::uint32_t flow_label = 0;
   std::array<std::uint8_t, outer_size_max> header{};  // they, with all fields that never change
+  std::uint32_t flow_label = 0;
   SaLimits limits;                                    // SaSlot::limits points here
 };
 

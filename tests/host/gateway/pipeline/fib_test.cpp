@@ -1,8 +1,10 @@
 #include "host/gateway/pipeline/fib.hpp"
 
 #include <algorithm>
+#include <array>
 #include <catch2/catch.hpp>
 #include <random>
+#include <set>
 
 #include "tests/host/gateway/pipeline/packets.hpp"
 
@@ -166,6 +168,34 @@ TEST_CASE("addresses belong to their port, give its network and its broadcast ad
   CHECK(*fib->first_address(2, Family::ipv6) == address("fe80::2"));
   CHECK(*fib->first_address(1, Family::ipv4) == address("10.0.1.1"));
   CHECK(fib->first_address(2, Family::ipv4) == nullptr);
+}
+
+TEST_CASE("of very many addresses each own and broadcast address is known, and no other") {
+  FibInput input;
+  std::mt19937 random(7);
+  std::set<std::array<std::uint8_t, 16>> known;
+  for (std::uint32_t i = 0; i < 3000; ++i) {
+    FibAddress own;
+    own.port = static_cast<PortIndex>(i % 3);
+    own.address = address(i % 2 == 0 ? "10.0.0.0" : "2001:db8::");
+    own.prefix_length = i % 2 == 0 ? 32 : 128;
+    const std::size_t last = i % 2 == 0 ? 3 : 15;
+    for (std::size_t k = 0; k < 3; ++k) own.address.bytes[last - k] = static_cast<std::uint8_t>(random());
+    if (known.insert(own.address.bytes).second) input.addresses.push_back(own);
+  }
+  input.addresses.push_back({0, address("172.16.0.1"), 24});
+  const auto fib = Fib::build(input);
+  for (const FibAddress& own : input.addresses) {
+    const Family family = own.address.family;
+    CHECK(fib->owner(family, own.address.bytes.data()) == own.port);
+    CHECK(fib->owns(own.port, family, own.address.bytes.data()));
+    CHECK_FALSE(fib->owns(static_cast<PortIndex>(own.port + 1), family, own.address.bytes.data()));
+    IpAddress next = own.address;
+    ++next.bytes[family == Family::ipv4 ? 3 : 15];
+    if (known.count(next.bytes) == 0) CHECK(fib->owner(family, next.bytes.data()) == no_port);
+  }
+  CHECK(fib->broadcast(0, Family::ipv4, address("172.16.0.255").bytes.data()));
+  CHECK(fib->broadcast(1, Family::ipv4, address("255.255.255.255").bytes.data()));
 }
 
 TEST_CASE("neighbours are of their port, and thousands of them are found") {

@@ -94,6 +94,60 @@ TEST_CASE("bursts keep their order and lose nothing") {
   pair.check_accounts();
 }
 
+TEST_CASE("packets of one burst go each its own way, and those of the next by the tables of its time") {
+  Scenario scenario;
+  scenario.engine = GENERATE(from_range(engine_kinds()));
+  scenario.policies = {policy("clear", PolicyAction::bypass, "10.1.0.0/16", "198.51.100.0/24")};
+  TestGateway gateway(1, scenario);
+  gateway.clear_expected = true;
+  const std::vector<IpAddress> hosts = {address("198.51.100.7"), address("198.51.100.8"), address("198.51.100.9")};
+  const std::size_t silent = 2;  // has no link address
+  const auto learn = [&](std::size_t host, const MacAddress& where) {
+    gateway.fib_input.neighbours.push_back({second_black_port, hosts[host], where});
+  };
+  const std::size_t before = gateway.fib_input.neighbours.size();
+  const MacAddress macs[] = {mac("02:00:00:00:00:07"), mac("02:00:00:00:00:08")};
+
+  for (const bool exchanged : {false, true}) {
+    gateway.fib_input.neighbours.resize(before);
+    for (const std::size_t host : {0U, 1U}) learn(host, macs[exchanged ? 1 - host : host]);
+    gateway.rebuild_fib();
+    // One behind the other, two of the same, tunnelled packets between them.
+    std::vector<std::size_t> to;
+    std::vector<Frame*> burst;
+    std::size_t tunnelled = 0;
+    for (std::size_t i = 0; i < 60; ++i) {
+      if (i % 5 == 4) {
+        burst.push_back(gateway.io.make(gateway.from_host(gateway.site_packet())));
+        ++tunnelled;
+        continue;
+      }
+      to.push_back((i * i / 2) % hosts.size());
+      burst.push_back(gateway.io.make(
+          gateway.from_host(udp_packet(gateway.host(), hosts[to.back()], 4000, 4001, payload(18 + i)))));
+    }
+    gateway.pipeline->process(clear_port, Origin::wire, burst);
+    gateway.settle();
+    const std::vector<Bytes> clear = gateway.take_wire(second_black_port);
+    std::size_t at = 0;
+    for (const std::size_t host : to) {
+      if (host == silent) continue;
+      REQUIRE(at < clear.size());
+      const Bytes& frame = clear[at++];
+      CHECK(std::equal(hosts[host].bytes.begin(), hosts[host].bytes.begin() + 4, ip_of(frame).destination()));
+      const MacAddress& expected = macs[exchanged ? 1 - host : host];
+      CHECK(std::equal(expected.bytes.begin(), expected.bytes.end(), frame.begin()));
+    }
+    CHECK(at == clear.size());
+    const std::vector<Bytes> sealed = gateway.take_wire(black_port);
+    CHECK(sealed.size() == tunnelled);
+    for (const Bytes& frame : sealed)
+      CHECK(std::equal(frame.begin(), frame.begin() + 6, gateway.peer_mac().bytes.begin()));
+    CHECK(gateway.pipeline->take_unresolved().size() == 1);
+  }
+  gateway.check_accounts();
+}
+
 TEST_CASE("transport mode carries the gateways' own traffic and the kernel gets it on the clear side only") {
   Scenario scenario;
   scenario.engine = GENERATE(from_range(engine_kinds()));
