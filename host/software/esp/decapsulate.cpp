@@ -182,7 +182,7 @@ void write_inner_class(const Context& context, std::uint8_t* inner, std::uint8_t
 // 2. Selectors, then ECN.
 // 3. Lifetime.
 // 4. The l2 header moves up to the inner packet; exactly the clear length stays.
-template <Shape shape, Family family>
+template <Family family>
 [[gnu::always_inline]] inline Verdict finish_tunnel(Context& context, Work& work, std::uint8_t* text,
                                                     std::uint32_t payload_length, const std::uint8_t* end,
                                                     Events& events) noexcept {
@@ -195,8 +195,7 @@ template <Shape shape, Family family>
   // 2.
   if (!selected(context, inner)) return refuse_and_zero(work, Verdict::selector_mismatch, text, end);
   const std::uint8_t* outer = packet.data + l2;
-  const bool outer_ipv4 = Of<shape>::plain || outer[0] >> 4U == 4;
-  const std::uint8_t outer_class = outer_ipv4 ? outer[wire::ipv4_tos] : wire::ipv6_traffic_class(outer);
+  const std::uint8_t outer_class = outer[0] >> 4U == 4 ? outer[wire::ipv4_tos] : wire::ipv6_traffic_class(outer);
   const std::uint8_t inner_class = inner.traffic_class();
   const bool keeps = keeps_class(context, inner_class, outer_class);
   if (!keeps && context.ecn &&
@@ -348,9 +347,9 @@ template <Shape shape>
   // 4.
   if (!Sa::plain && !context.tunnel) return finish_transport(context, work, payload, end, events);
   if (payload.next_header == wire::protocol_ipip)
-    return finish_tunnel<shape, Family::ipv4>(context, work, text, payload.length, end, events);
+    return finish_tunnel<Family::ipv4>(context, work, text, payload.length, end, events);
   if (payload.next_header == wire::protocol_ipv6)
-    return finish_tunnel<shape, Family::ipv6>(context, work, text, payload.length, end, events);
+    return finish_tunnel<Family::ipv6>(context, work, text, payload.length, end, events);
   return refuse_and_zero(work, Verdict::esp_bad_next_header, text, end);
 }
 

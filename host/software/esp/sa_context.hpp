@@ -51,7 +51,7 @@ struct EgressSettings : Settings {
   std::uint16_t header_sum = 0;  // IPv4: one's-complement sum of the header from TTL on, its checksum taken for 0
   std::array<std::uint8_t, outer_size_max> header{};  // they, with all fields that never change
   std::uint32_t flow_label = 0;
-  SaLimits limits;                                    // SaSlot::limits points here
+  SaLimits limits;  // SaSlot::limits points here
 };
 
 // What an ingress SA's packets must carry inside. Apart from the context: most SAs need none or few.

@@ -110,6 +110,27 @@ TEST_CASE("ECN leaves a tunnel as each entry of RFC 6040's figure 4 says", "[esp
   }
 }
 
+TEST_CASE("ECN leaves a tunnel from the outer header that came, where an SA takes packets over either family",
+          "[esp][ecn]") {
+  const auto choice = GENERATE(from_range(engines(true)));
+  for (const Family of_sa : {Family::ipv4, Family::ipv6}) {
+    EspSa sa = make_sa({.outer = of_sa}, Direction::ingress);
+    sa.verify_outer = false;
+    const EspSa over = make_sa({.outer = of_sa == Family::ipv4 ? Family::ipv6 : Family::ipv4}, Direction::ingress);
+    Ip ip = host(Family::ipv4);
+    ip.traffic_class = 0x28 | 2;
+    for (const std::uint8_t ecn : {std::uint8_t{2}, std::uint8_t{3}}) {
+      EspBench bench(choice);
+      const SaId in = bench.install(sa);
+      const Bytes esp = reference_seal(sa, 1, with_trailer(clear_of(ip), 4));
+      const auto outer_class = static_cast<std::uint8_t>(0xb8 | ecn);
+      const Outcome out = bench.decapsulate(in, in_outer(over, esp, outer_class));
+      REQUIRE(out.verdict == Verdict::ok);
+      CHECK(class_of(out.packet) == (0x28 | ecn));
+    }
+  }
+}
+
 TEST_CASE("DSCP goes out by copy or by setting, and in only when asked", "[esp][header]") {
   const auto choice = GENERATE(from_range(engines(true)));
   const Sides mix = GENERATE(from_range(mixes));
