@@ -135,13 +135,13 @@ Result<SaId> SaControl::Impl::add(const AnySa& sa, keys::KeyLife life, const std
   keys::KeyRegistry& registry = *options.registry;
   // 1.
   if (auto allowed = check(engine.capabilities(), sa); !allowed) return allowed.error();
-  // 2. An SA removed just before may have held it.
+  // 2. An SA removed just before may hold it still.
   flush_retired();
+  if (!leaving.empty()) let_go_of(registry.egress_space(sa));
   auto claim = registry.claim(sa, life, label);
   take_registry_messages();
   if (!claim) return claim.error();
   const NumberSpaceId space = (*claim)->space();
-  let_go_of(space);
   auto one = std::make_unique<LiveSa>(describe(sa, label));
   // 3.
   Lease lease;

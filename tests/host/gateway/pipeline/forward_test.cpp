@@ -100,7 +100,7 @@ TEST_CASE("packets of one burst go each its own way, and those of the next by th
   scenario.policies = {policy("clear", PolicyAction::bypass, "10.1.0.0/16", "198.51.100.0/24")};
   TestGateway gateway(1, scenario);
   gateway.clear_expected = true;
-  const std::vector<IpAddress> hosts = {address("198.51.100.7"), address("198.51.100.8"), address("198.51.100.9")};
+  const std::vector<IpAddress> hosts = {address("198.51.100.7"), address("198.51.100.8"), address("198.51.100.10")};
   const std::size_t silent = 2;  // has no link address
   const auto learn = [&](std::size_t host, const MacAddress& where) {
     gateway.fib_input.neighbours.push_back({second_black_port, hosts[host], where});

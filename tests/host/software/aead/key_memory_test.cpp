@@ -53,8 +53,16 @@ TEST_CASE("The arena hands out zeroed, aligned blocks that do not overlap, and c
     CHECK(std::all_of(block, block + size, [](auto byte) { return byte == 0xab; }));
     before = block;
   }
+  // Its first bytes may link it to other free blocks; what it held is gone.
   for (std::uint8_t* block : blocks) {
+    std::memset(block, 0xab, size);
     arena.release(block);
+    if (size > sizeof(void*))
+      CHECK(std::all_of(block + sizeof(void*), block + size, [](auto byte) { return byte == 0; }));
+    CHECK(std::memcmp(block, "\xab\xab\xab\xab\xab\xab\xab", std::min<std::size_t>(size, 7)) != 0);
+  }
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    auto* block = static_cast<std::uint8_t*>(*arena.allocate());
     CHECK(std::all_of(block, block + size, [](auto byte) { return byte == 0; }));
   }
 }
