@@ -60,6 +60,14 @@ std::string today() {
 
 }  // namespace
 
+std::uint64_t resident_bytes() {
+  std::ifstream file("/proc/self/statm");
+  std::uint64_t total = 0;
+  std::uint64_t resident = 0;
+  file >> total >> resident;
+  return resident * 4096;
+}
+
 std::string commit() {
   return LINECRYPT_COMMIT;
 }

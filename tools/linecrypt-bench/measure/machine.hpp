@@ -39,6 +39,9 @@ class Machine {
   Moment before_;
 };
 
+// What this process holds in memory now, in bytes.
+[[nodiscard]] std::uint64_t resident_bytes();
+
 // The commit that this program was built from, "unknown" where it was not built in a git checkout; "-dirty" where the
 // tree had changes.
 [[nodiscard]] std::string commit();

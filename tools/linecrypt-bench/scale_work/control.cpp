@@ -9,7 +9,6 @@
 #include <chrono>
 #include <cstdlib>
 #include <deque>
-#include <fstream>
 #include <memory>
 #include <random>
 #include <thread>
@@ -19,6 +18,7 @@
 #include "host/keys/ephemeral_registry.hpp"
 #include "host/software/engine.hpp"
 #include "host/tables/slot_table.hpp"
+#include "tools/linecrypt-bench/measure/machine.hpp"
 #include "tools/linecrypt-bench/measure/statistics.hpp"
 #include "tools/linecrypt-bench/scale_work/measurements.hpp"
 #include "tools/linecrypt-bench/scale_work/sas.hpp"
@@ -35,14 +35,6 @@ constexpr std::uint32_t sas_largest = 1U << 20U;  // of the software engine
 
 double since(Now::time_point begin) {
   return Seconds(Now::now() - begin).count();
-}
-
-std::uint64_t resident_bytes() {
-  std::ifstream file("/proc/self/statm");
-  std::uint64_t all = 0;
-  std::uint64_t here = 0;
-  file >> all >> here;
-  return here * 4096;
 }
 
 // One worker's quiescent states, by DPDK.

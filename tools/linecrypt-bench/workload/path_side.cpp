@@ -9,6 +9,7 @@
 
 #include "linecrypt/wire/ethernet.hpp"
 #include "linecrypt/wire/ipv4.hpp"
+#include "tools/linecrypt-bench/measure/machine.hpp"
 
 namespace linecrypt::bench {
 namespace {
@@ -22,14 +23,6 @@ bool has_esp(Protocols protocols) {
 }
 bool has_macsec(Protocols protocols) {
   return protocols != Protocols::esp;
-}
-
-std::uint64_t resident_bytes() {
-  std::ifstream file("/proc/self/statm");
-  std::uint64_t total = 0;
-  std::uint64_t resident = 0;
-  file >> total >> resident;
-  return resident * 4096;
 }
 
 std::uint64_t available_bytes() {
