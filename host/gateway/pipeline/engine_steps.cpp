@@ -24,6 +24,7 @@ void Worker::submit(Frame& frame, Step step, Stage first, Stage second) noexcept
 // 2. What is done already goes on at once (and may come back for its next trip); the rest comes from poll().
 std::uint32_t Worker::offer() noexcept {
   std::uint32_t done = 0;
+  look_up_esp();
   while (waiting_.size() != 0) {
     // 1. A copy: the ring may be filled again while these go on.
     std::array<Job*, burst_largest> jobs{};
@@ -39,6 +40,7 @@ std::uint32_t Worker::offer() noexcept {
       if (jobs[i]->verdict != Verdict::pending) finished_jobs[count++] = jobs[i];
     in_engine_ += accepted - count;
     for (std::uint32_t i = 0; i < count; ++i) finished(*reinterpret_cast<Frame*>(finished_jobs[i]->user));
+    look_up_esp();
     done += count;
     if (accepted < offered) break;
   }

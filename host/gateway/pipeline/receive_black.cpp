@@ -18,11 +18,7 @@ void Worker::receive_black(Frame& frame, const wire::IpPacket& ip, Reach whom) n
   if (whom == Reach::us || whom == Reach::our_other) {
     const EspInput input = esp_input(ip, udp_ports_);
     if (input.verdict != Verdict::pending) return end(frame, input.verdict);
-    if (input.esp) {
-      const SaId sa = spi_table_.find(input.spi);
-      if (!sa.valid()) return end(frame, Verdict::esp_unknown_spi);
-      return submit(frame, Step::decapsulated, {sa, Operation::esp_decapsulate});
-    }
+    if (input.esp) return receive_esp(frame, input.spi);
   }
   // 2.
   const std::uint16_t ethertype = ip.family == Family::ipv4 ? wire::ethertype_ipv4 : wire::ethertype_ipv6;
@@ -43,6 +39,25 @@ void Worker::receive_black(Frame& frame, const wire::IpPacket& ip, Reach whom) n
   if (whom == Reach::transit) return forward_to_clear(frame, ip, verdict);
   if (ip.routing_pending) return end(frame, Verdict::unsupported);
   punt(frame, port.index, destination, ethertype, verdict == Verdict::bypassed ? Verdict::punted : verdict);
+}
+
+// With many SAs each lookup waits for memory: those of a burst wait together.
+void Worker::receive_esp(Frame& frame, std::uint32_t spi) noexcept {
+  esp_.frames[esp_.count] = &frame;
+  esp_.spis[esp_.count++] = spi;
+  if (esp_.count == burst_largest) look_up_esp();
+}
+
+void Worker::look_up_esp() noexcept {
+  std::array<SaId, burst_largest> ids;
+  spi_table_.find({esp_.spis.data(), esp_.count}, ids);
+  for (std::uint32_t i = 0; i < esp_.count; ++i) {
+    if (ids[i].valid())
+      submit(*esp_.frames[i], Step::decapsulated, {ids[i], Operation::esp_decapsulate});
+    else
+      end(*esp_.frames[i], Verdict::esp_unknown_spi);
+  }
+  esp_.count = 0;
 }
 
 // The engine has checked tag, window, padding and the SA's selectors; the link-layer header is still the black port's.

@@ -46,6 +46,13 @@ struct OutBatch {
   std::uint32_t count = 0;
 };
 
+// ESP packets whose SAs are looked up together.
+struct EspBatch {
+  std::array<Frame*, burst_largest> frames{};
+  std::array<std::uint32_t, burst_largest> spis{};
+  std::uint32_t count = 0;
+};
+
 struct WorkerPort {
   WorkerPort(PortIndex own_index, const PortSettings& from);
 
@@ -98,6 +105,8 @@ class Worker {
 
   // ---- receive_black.cpp: from the circuit ----
   void receive_black(Frame& frame, const wire::IpPacket& ip, Reach whom) noexcept;
+  void receive_esp(Frame& frame, std::uint32_t spi) noexcept;
+  void look_up_esp() noexcept;  // to the engine what receive_esp() took
   void receive_decapsulated(Frame& frame) noexcept;
   void deliver_decapsulated(Frame& frame, const wire::IpPacket& ip, PortIndex owner) noexcept;
 
@@ -182,6 +191,7 @@ class Worker {
   std::uint64_t now_ns_ = 0;
   std::uint64_t last_scan_ns_ = 0;
 
+  EspBatch esp_;  // empty between bursts
   JobRing waiting_;
   std::uint32_t in_engine_ = 0;
   OutBatch released_;

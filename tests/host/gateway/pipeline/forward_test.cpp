@@ -94,6 +94,39 @@ TEST_CASE("bursts keep their order and lose nothing") {
   pair.check_accounts();
 }
 
+TEST_CASE("among ESP packets of a burst those of unknown SPIs are dropped and the others keep their order") {
+  Scenario scenario;
+  scenario.engine = GENERATE(from_range(engine_kinds()));
+  scenario.outer = GENERATE(Family::ipv4, Family::ipv6);
+  Pair pair(scenario);
+  const std::uint32_t spi_at = wire::ethernet_size + (scenario.outer == Family::ipv4 ? 20U : 40U);
+  const auto lost = [](std::size_t i) { return i % 3 == 1 || (i >= 20 && i < 25); };
+  for (const std::size_t count : {1U, 2U, 63U, 64U}) {
+    std::vector<Frame*> burst;
+    for (std::size_t i = 0; i < count; ++i)
+      pair.a.inject(clear_port, Origin::wire, pair.a.from_host(pair.a.site_packet(Family::ipv4, 100 + i)));
+    pair.a.settle();
+    std::vector<Bytes> circuit = pair.a.take_wire(black_port);
+    REQUIRE(circuit.size() == count);
+    std::vector<std::size_t> kept;
+    for (std::size_t i = 0; i < count; ++i) {
+      if (lost(i))
+        circuit[i][spi_at] ^= 0x55;
+      else
+        kept.push_back(i);
+      burst.push_back(pair.b.io.make(circuit[i]));
+    }
+    const std::uint64_t unknown = pair.b.verdicts(Verdict::esp_unknown_spi);
+    pair.b.pipeline->process(black_port, Origin::wire, burst);
+    pair.b.settle();
+    CHECK(pair.b.verdicts(Verdict::esp_unknown_spi) - unknown == count - kept.size());
+    const std::vector<Bytes> out = pair.b.take_wire(clear_port);
+    REQUIRE(out.size() == kept.size());
+    for (std::size_t i = 0; i < kept.size(); ++i) CHECK(ip_of(out[i]).total_length == 28 + 100 + kept[i]);
+  }
+  pair.check_accounts();
+}
+
 TEST_CASE("packets of one burst go each its own way, and those of the next by the tables of its time") {
   Scenario scenario;
   scenario.engine = GENERATE(from_range(engine_kinds()));
