@@ -18,6 +18,9 @@ using scale::ControlRow;
 using scale::LookupRow;
 using scale::PacketRow;
 
+// The software engine's 2^20 but for those that rekeying needs beside them.
+constexpr std::uint32_t sas_most = 1'000'000;
+
 struct Options {
   CommonOptions common;
   scale::Options scale;
@@ -194,8 +197,8 @@ void add_scale(CLI::App& app, int& status) {
       "status 0: every row is a claim; 1: an error; 2: a packet was lost or an answer wrong; 3: a row's spread is too "
       "wide");
   add_common(*command, options->common, provider_names());
-  command->add_option("--sas", options->scale.sas, "SAs installed, half each way, 64 to 1048576")
-      ->check(CLI::Range(64U, 1U << 20U))
+  command->add_option("--sas", options->scale.sas, "SAs installed, half each way, 64 to 1000000")
+      ->check(CLI::Range(64U, sas_most))
       ->capture_default_str();
   command->add_option("--rounds", options->scale.rounds, "Interleaved repeats; medians are told")
       ->check(CLI::Range(1U, 1000U))

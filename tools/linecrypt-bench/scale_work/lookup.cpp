@@ -9,7 +9,6 @@
 #include <array>
 #include <chrono>
 #include <memory>
-#include <numeric>
 #include <random>
 #include <string>
 
@@ -92,13 +91,14 @@ double time_sad(const rte_ipsec_sad* sad, const std::vector<std::uint32_t>& aske
 }
 
 Result<LookupRow> measure_one(std::uint32_t entries, std::uint32_t rounds) {
-  // 1. Both filled with the same SPIs, in random order, as peers choose them.
+  // 1. Both filled with the same SPIs, random ones, as key management chooses them.
   std::mt19937 random(entries);
-  std::vector<std::uint32_t> spis(entries);
-  std::iota(spis.begin(), spis.end(), first_spi);
-  for (std::uint32_t& spi : spis) spi = spi * 2654435761U | first_spi;
-  std::sort(spis.begin(), spis.end());
-  spis.erase(std::unique(spis.begin(), spis.end()), spis.end());
+  std::vector<std::uint32_t> spis;
+  while (spis.size() < entries) {
+    while (spis.size() < entries) spis.push_back(static_cast<std::uint32_t>(random()) | first_spi);
+    std::sort(spis.begin(), spis.end());
+    spis.erase(std::unique(spis.begin(), spis.end()), spis.end());
+  }
   std::shuffle(spis.begin(), spis.end(), random);
   tables::SpiTable table(entries);
   for (std::uint32_t i = 0; i < spis.size(); ++i)
