@@ -114,13 +114,13 @@ void Burst::run(std::span<Job* const> jobs) noexcept {
       job.verdict = admitted;
   }
   // 3.
-  if (several) prefetch_sas(works_, going, 0, slots_, key_size_);
+  if (several) prefetch_sas(works_, going, 0, slots_, key_prefetched_);
   // 4.
   going = run_stage(going, 0);
   if (going == 0) return;
   if (many) {
     prefetch_slots(works_, going, 1, slots_);
-    prefetch_sas(works_, going, 1, slots_, key_size_);
+    prefetch_sas(works_, going, 1, slots_, key_prefetched_);
   }
   run_stage(going, 1);
 }

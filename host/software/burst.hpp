@@ -21,7 +21,7 @@ class Burst {
  public:
   // All outlive this.
   Burst(AeadProvider& provider, std::span<SaSlot> slots, EventFlags& flags)
-      : provider_(&provider), key_size_(provider.context_size()), slots_(slots), events_(flags) {}
+      : provider_(&provider), key_prefetched_(provider.prefetch_size()), slots_(slots), events_(flags) {}
 
   // Worker of the queue. At most burst_largest jobs; each has its verdict afterwards.
   void run(std::span<Job* const> jobs) noexcept;
@@ -47,7 +47,7 @@ class Burst {
   std::uint64_t finish(Ops& ops, std::uint8_t stage) noexcept;
 
   AeadProvider* provider_;
-  std::size_t key_size_;
+  std::size_t key_prefetched_;
   std::span<SaSlot> slots_;
   Events events_;
   std::array<Work, burst_largest> works_{};

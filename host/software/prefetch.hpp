@@ -19,8 +19,6 @@ namespace linecrypt::software {
 // All SAs of a table with fewer slots stay in a core's second-level cache: asking for them costs more than it saves.
 inline constexpr std::size_t slots_worth_prefetching = 512;
 inline constexpr std::size_t jobs_prefetched = 64;  // as many as a word of `going` has bits
-// Of larger key contexts the bodies for small vectors read no more than this.
-inline constexpr std::size_t key_prefetched = 512;
 inline constexpr std::size_t cache_line = 64;
 
 // The job on its way next to be looked at is the lowest bit of `going`; each is a position in `works`.
@@ -50,7 +48,7 @@ inline void prefetch_slots(std::span<const Work> works, std::uint64_t going, std
 }
 
 // Brings what packets touch of their SAs towards the cache, once their slots are on their way. `key_size`: of the
-// provider's key contexts.
+// provider's key contexts, AeadProvider::prefetch_size().
 //
 // 1. Of slots that still hold the SA named: the context's first line; for egress the line with the numbers, for ingress
 //    the word of the window that the next number falls into. A slot that holds another SA is left alone: its context
@@ -76,10 +74,10 @@ inline void prefetch_sas(std::span<const Work> works, std::uint64_t going, std::
     __builtin_prefetch(numbers, 1);
   }
   // 2.
-  const std::size_t size = std::min(key_size, key_prefetched);
+  if (key_size == 0) return;
   for (std::size_t i = 0; i < live; ++i) {
     const auto* const key = static_cast<const std::uint8_t*>(heads[i]->key);
-    for (std::size_t at = 0; at < size; at += cache_line) __builtin_prefetch(key + at);
+    for (std::size_t at = 0; at < key_size; at += cache_line) __builtin_prefetch(key + at);
   }
 }
 

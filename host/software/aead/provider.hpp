@@ -45,6 +45,8 @@ class AeadProvider {
   // Bytes and alignment of a key context. Contexts hold round keys and powers of H: keep them in a KeyArena.
   [[nodiscard]] virtual std::size_t context_size() const noexcept = 0;
   [[nodiscard]] virtual std::size_t context_alignment() const noexcept = 0;
+  // Bytes of a context that who has many keys should prefetch before seal() and open(); 0: they do it themselves.
+  [[nodiscard]] virtual std::size_t prefetch_size() const noexcept { return context_size(); }
 
   // Expands a key of 16, 24 or 32 bytes into `context`. Control thread.
   virtual Result<void> expand(std::span<const std::uint8_t> key, void* context) = 0;

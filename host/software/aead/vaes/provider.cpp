@@ -28,6 +28,7 @@ class VaesProvider final : public AeadProvider {
   [[nodiscard]] std::string_view name() const noexcept override { return name_; }
   [[nodiscard]] std::size_t context_size() const noexcept override { return sizeof(KeyContext); }
   [[nodiscard]] std::size_t context_alignment() const noexcept override { return alignof(KeyContext); }
+  [[nodiscard]] std::size_t prefetch_size() const noexcept override { return 0; }
 
   Result<void> expand(std::span<const std::uint8_t> key, void* context) override {
     if (key.size() != 16 && key.size() != 24 && key.size() != 32)
