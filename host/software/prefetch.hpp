@@ -56,7 +56,7 @@ inline void prefetch_slots(std::span<const Work> works, std::uint64_t going, std
 // 2. The keys.
 inline void prefetch_sas(std::span<const Work> works, std::uint64_t going, std::uint8_t stage, std::span<SaSlot> slots,
                          std::size_t key_size) noexcept {
-  std::array<const ContextHead*, jobs_prefetched> heads;
+  std::array<const ContextHead*, jobs_prefetched> heads{};
   std::size_t live = 0;
   // 1.
   SaId last{};

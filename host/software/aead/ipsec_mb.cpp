@@ -27,11 +27,12 @@ struct Functions {
 // of the key's size. Below AVX-512 that is 512 bytes and not 1024, which a million SAs notice; guard_test.cpp holds the
 // functions to it. The library loads with aligned 64-byte loads and does not align the data itself.
 constexpr std::size_t context_unit = 64;
+constexpr std::size_t pointer_size = sizeof(void*);  // of one to the functions
 constexpr std::size_t data_size_narrow = offsetof(gcm_key_data, ghash_keys) + sizeof(gcm_key_data::ghash_keys.sse_avx);
 constexpr std::size_t data_size_wide = offsetof(gcm_key_data, ghash_keys) + sizeof(gcm_key_data::ghash_keys);
 
 constexpr std::size_t context_size_of(std::size_t data_size) {
-  return (data_size + sizeof(const Functions*) + context_unit - 1) / context_unit * context_unit;
+  return (data_size + pointer_size + context_unit - 1) / context_unit * context_unit;
 }
 static_assert(data_size_narrow % alignof(const Functions*) == 0 && context_size_of(data_size_narrow) == 512);
 
@@ -98,7 +99,7 @@ class IpsecMbProvider final : public AeadProvider {
     const Functions* const functions = &functions_[key.size() / 8 - 2];
     std::memset(context, 0, context_size());
     functions->expand(key.data(), static_cast<gcm_key_data*>(context));
-    std::memcpy(static_cast<std::uint8_t*>(context) + data_size_, &functions, sizeof functions);
+    std::memcpy(static_cast<std::uint8_t*>(context) + data_size_, &functions, pointer_size);
     return {};
   }
 
@@ -141,7 +142,7 @@ class IpsecMbProvider final : public AeadProvider {
  private:
   [[nodiscard]] const Functions& functions_of(const void* context) const noexcept {
     const Functions* functions = nullptr;
-    std::memcpy(&functions, static_cast<const std::uint8_t*>(context) + data_size_, sizeof functions);
+    std::memcpy(&functions, static_cast<const std::uint8_t*>(context) + data_size_, pointer_size);
     return *functions;
   }
 
