@@ -78,6 +78,7 @@ struct SaControl::Impl {
   void retire(Leaving one, bool marked);
   void let_go();
   void let_go_of(const NumberSpaceId& space);
+  void let_go_of_all();
   void want_lease(LiveSa& sa);
   void say(LiveSa& sa, MessageKind kind, const std::string& text);
   void take_registry_messages();
@@ -249,10 +250,15 @@ void SaControl::Impl::let_go() {
 void SaControl::Impl::let_go_of(const NumberSpaceId& space) {
   const auto same = [&](const Leaving& one) { return one.claim->space() == space; };
   if (std::none_of(leaving.begin(), leaving.end(), same)) return;
+  let_go_of_all();
+  flush_retired();
+}
+
+void SaControl::Impl::let_go_of_all() {
+  if (leaving.empty()) return;
   options.reclamation.wait_for_workers(options.reclamation.self);
   for (Leaving& one : leaving) retire(std::move(one), true);
   leaving.clear();
-  flush_retired();
 }
 
 // One batch for all. Marks that cannot be recorded are dropped: live SAs bring theirs again at the next sweep; for
@@ -455,10 +461,7 @@ SaControl::~SaControl() {
   for (std::size_t i = 0; i < impl_->live.size(); ++i) {
     if (impl_->live[i] != nullptr) static_cast<void>(impl_->remove(impl_->live[i]->id).ok());
   }
-  while (!impl_->leaving.empty()) {
-    const NumberSpaceId space = impl_->leaving.front().claim->space();
-    impl_->let_go_of(space);
-  }
+  impl_->let_go_of_all();
   impl_->flush_retired();
   impl_->options.engine->close();
 }
