@@ -104,14 +104,15 @@ void Burst::run(std::span<Job* const> jobs) noexcept {
     Job& job = *jobs[i];
     Work& work = works_[i];
     __builtin_prefetch(job.source->data);
-    job.verdict_stage = 0;
     work.job = &job;
     work.packet = job.destination;
     const Verdict admitted = admit(job);
-    if (admitted == Verdict::pending) [[likely]]
+    if (admitted == Verdict::pending) [[likely]] {
       going |= std::uint64_t{1} << i;
-    else
+    } else {
+      job.verdict_stage = 0;
       job.verdict = admitted;
+    }
   }
   // 3.
   if (several) prefetch_sas(works_, going, 0, slots_, key_prefetched_);

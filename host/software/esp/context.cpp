@@ -7,7 +7,6 @@
 #include <cstring>
 #include <new>
 #include <span>
-#include <type_traits>
 
 #include "host/software/esp/sa_context.hpp"
 
