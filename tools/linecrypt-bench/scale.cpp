@@ -183,8 +183,11 @@ int Run::run() {
     if (const int status = take(measure_packets(scale_), packets_); status != exit_good) return status;
   scale::pin_to(scale_.worker_core);  // where machine's facts say this thread is
   if (lost() != 0) fail(fmt::format("{} packets were lost", lost()));
+  const Report done = report(*machine);
+  if (options_.common.live())
+    for (const Table& table : done.tables) fmt::print("{}", to_text(table));
   const int good = all_claims() ? exit_good : exit_no_claim;
-  return finish(options_.common, report(*machine), json(*machine), lost() != 0 ? exit_wrong : good);
+  return finish(options_.common, done, json(*machine), lost() != 0 ? exit_wrong : good);
 }
 
 }  // namespace

@@ -46,6 +46,7 @@ Series& series_of(Plot& plot, const std::string& name);
 
 // Plain text at most 120 columns wide, but for tables that are wider by themselves.
 [[nodiscard]] std::string to_text(const Report& report);
+[[nodiscard]] std::string to_text(const Table& table);
 // One file with everything in it: style, plots as inline SVG; light or dark as the reader has it.
 [[nodiscard]] std::string to_html(const Report& report);
 Result<void> write_html(const Report& report, const std::string& path);

@@ -34,9 +34,11 @@ bool numeric(const Table& table, std::size_t column) {
          std::string("0123456789+-").find(table.rows.front()[column][0]) != std::string::npos;
 }
 
-void write_table(std::string& out, const Table& table) {
-  if (table.rows.empty()) return;
-  out += fmt::format("\n{}\n\n", table.title);
+}  // namespace
+
+std::string to_text(const Table& table) {
+  if (table.rows.empty()) return "";
+  std::string out = fmt::format("\n{}\n\n", table.title);
   std::vector<std::size_t> widths;
   for (std::size_t c = 0; c < table.columns.size(); ++c) {
     std::size_t widest = table.columns[c].size();
@@ -53,9 +55,8 @@ void write_table(std::string& out, const Table& table) {
   };
   line(table.columns);
   for (const auto& row : table.rows) line(row);
+  return out;
 }
-
-}  // namespace
 
 std::string to_text(const Report& report) {
   std::string out = report.title + "\n\n";
@@ -70,7 +71,7 @@ std::string to_text(const Report& report) {
     out += "- ";
     wrap(out, note, 2);
   }
-  for (const Table& table : report.tables) write_table(out, table);
+  for (const Table& table : report.tables) out += to_text(table);
   return out;
 }
 
