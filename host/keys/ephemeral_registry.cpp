@@ -26,20 +26,57 @@ struct NameHash {
 template <typename Value>
 using ByName = std::unordered_map<NumberSpaceId, Value, NameHash>;
 
-// What the process knows of one space. It is kept for good: forgetting it would start its numbers again.
+// What the process knows of one name, NumberSpace::space or ::party: equal in either is a clash of directions. One that
+// ever was for egress is kept for good: forgetting it would start its numbers again.
 struct Space {
+  // Claims of one registry.
+  struct Uses {
+    std::uint64_t registry = 0;
+    std::uint32_t egress = 0;
+    std::uint32_t ingress = 0;
+    [[nodiscard]] std::uint32_t& of(Direction direction) noexcept {
+      return direction == Direction::egress ? egress : ingress;
+    }
+  };
+
+  [[nodiscard]] bool used(std::uint64_t registry, Direction direction) noexcept {
+    const auto at = find(registry);
+    return at != uses.end() && at->of(direction) != 0;
+  }
+  // add() throws only where this has not been called since the last one.
+  void make_room() { uses.reserve(uses.size() + 1); }
+  void add(std::uint64_t registry, Direction direction) {
+    auto at = find(registry);
+    if (at == uses.end()) at = uses.insert(at, Uses{registry});
+    ++at->of(direction);
+  }
+  void drop(std::uint64_t registry, Direction direction) noexcept {
+    const auto at = find(registry);
+    if (--at->of(direction) == 0 && at->egress == 0 && at->ingress == 0) uses.erase(at);
+  }
+  [[nodiscard]] bool forgettable() const noexcept { return uses.empty() && end == 0; }
+
   std::uint64_t next = 1;
-  std::uint64_t end = 0;  // first number that may never be lent
+  std::uint64_t end = 0;  // first number that may never be lent; 0: never claimed for egress
   bool egress_in_use = false;
   std::string user;
+  std::vector<Uses> uses;  // of registries with any: seldom more than one
+
+ private:
+  std::vector<Uses>::iterator find(std::uint64_t registry) noexcept {
+    return std::ranges::find(uses, registry, &Uses::registry);
+  }
 };
+// A space stays where it is while it is known, so that a claim finds it without asking again.
+using Spaces = ByName<Space>;
 
 struct Process {
   std::mutex mutex;
   bool ready = false;
   Hmac naming;
-  ByName<Space> spaces;
-  ByName<NonceForm> forms;  // by NumberSpace::key
+  Spaces spaces;
+  ByName<NonceForm> forms;       // by NumberSpace::key
+  std::uint64_t registries = 0;  // opened so far: names the next
 };
 
 Process& process() {
@@ -59,51 +96,60 @@ Result<void> prepare(Process& state) {
   return {};
 }
 
-// One registry's own uses, shared with its claims, which may outlive it.
-struct Uses {
-  struct Count {
-    std::uint32_t egress = 0;
-    std::uint32_t ingress = 0;
-    [[nodiscard]] std::uint32_t& of(Direction direction) noexcept {
-      return direction == Direction::egress ? egress : ingress;
-    }
-  };
-  // Names of both kinds, NumberSpace::space and ::party: equal in either is a clash of directions.
-  ByName<Count> counts;
+void forget_unused(Spaces& spaces, const Spaces::value_type& name) noexcept {
+  if (name.second.forgettable()) spaces.erase(spaces.find(name.first));
+}
 
-  [[nodiscard]] bool used(const NumberSpaceId& name, Direction direction) noexcept {
-    const auto at = counts.find(name);
-    return at != counts.end() && at->second.of(direction) != 0;
+// The names of a space while it is asked for: known from now on only if somebody uses them then.
+struct Known {
+  // With the process's mutex held, to the end.
+  Known(Spaces& in, const NumberSpace& named)
+      : spaces(in),
+        space(*in.try_emplace(named.space).first),
+        party(named.party == named.space ? space : *in.try_emplace(named.party).first) {}
+  ~Known() {
+    if (&party != &space) forget_unused(spaces, party);
+    forget_unused(spaces, space);
   }
-  void add(const NumberSpaceId& name, Direction direction) { ++counts[name].of(direction); }
-  void drop(const NumberSpaceId& name, Direction direction) noexcept {
-    const auto at = counts.find(name);
-    if (at == counts.end()) return;
-    --at->second.of(direction);
-    if (at->second.egress == 0 && at->second.ingress == 0) counts.erase(at);
-  }
+  Known(const Known&) = delete;
+  Known& operator=(const Known&) = delete;
+
+  Spaces& spaces;
+  Spaces::value_type& space;
+  Spaces::value_type& party;  // `space` itself where they are one
 };
 
+// A use of the space's names by one registry, which the claim may outlive.
 class EphemeralClaim : public Claim {
  public:
-  // With the process's mutex held.
-  EphemeralClaim(const NumberSpace& space, std::shared_ptr<Uses> uses) : space_(space), uses_(std::move(uses)) {
-    uses_->add(space_.space, space_.direction);
-    if (space_.party != space_.space) uses_->add(space_.party, space_.direction);
+  // With the process's mutex held. `party`: `space` itself where they are one.
+  EphemeralClaim(std::uint64_t registry, Direction direction, Spaces::value_type& space, Spaces::value_type& party)
+      : registry_(registry), direction_(direction), space_(space), party_(party) {
+    space_.second.make_room();
+    party_.second.make_room();
+    space_.second.add(registry_, direction_);
+    if (&party_ != &space_) party_.second.add(registry_, direction_);
   }
   ~EphemeralClaim() override {
     const std::lock_guard lock(process().mutex);
-    uses_->drop(space_.space, space_.direction);
-    if (space_.party != space_.space) uses_->drop(space_.party, space_.direction);
-    if (space_.direction == Direction::egress) process().spaces[space_.space].egress_in_use = false;
+    if (direction_ == Direction::egress) space_.second.egress_in_use = false;
+    Spaces& spaces = process().spaces;
+    if (&party_ != &space_) {
+      party_.second.drop(registry_, direction_);
+      forget_unused(spaces, party_);
+    }
+    space_.second.drop(registry_, direction_);
+    forget_unused(spaces, space_);
   }
   EphemeralClaim(const EphemeralClaim&) = delete;
   EphemeralClaim& operator=(const EphemeralClaim&) = delete;
-  [[nodiscard]] const NumberSpaceId& space() const noexcept override { return space_.space; }
+  [[nodiscard]] const NumberSpaceId& space() const noexcept override { return space_.first; }
 
  private:
-  NumberSpace space_;
-  std::shared_ptr<Uses> uses_;
+  std::uint64_t registry_;
+  Direction direction_;
+  Spaces::value_type& space_;
+  Spaces::value_type& party_;
 };
 
 std::string quoted(const std::string& label) {
@@ -112,6 +158,7 @@ std::string quoted(const std::string& label) {
 
 class InMemory final : public EphemeralRegistry {
  public:
+  explicit InMemory(std::uint64_t number) : number_(number) {}
   [[nodiscard]] NumberSpaceId egress_space(const EspSa& sa) const override { return space_of(sa); }
   [[nodiscard]] NumberSpaceId egress_space(const MacsecSa& sa) const override { return space_of(sa); }
   Result<std::unique_ptr<Claim>> claim(const EspSa& sa, KeyLife life, const std::string& label) override {
@@ -141,7 +188,7 @@ class InMemory final : public EphemeralRegistry {
   Result<void> skip_to(const NumberSpaceId& space, std::uint64_t first) override {
     const std::lock_guard lock(process().mutex);
     const auto at = process().spaces.find(space);
-    if (at == process().spaces.end() || !uses_->used(space, Direction::egress))
+    if (at == process().spaces.end() || !at->second.used(number_, Direction::egress))
       return Error{"numbers: the number space is not claimed for egress here"};
     if (first < at->second.next)
       return Error{
@@ -173,7 +220,7 @@ class InMemory final : public EphemeralRegistry {
 
   Result<Lease> lend(const LeaseRequest& request) {
     const auto at = process().spaces.find(request.space);
-    if (at == process().spaces.end() || !uses_->used(request.space, Direction::egress))
+    if (at == process().spaces.end() || !at->second.used(number_, Direction::egress))
       return Error{"lease: the number space is not claimed for egress here"};
     Space& space = at->second;
     if (request.size == 0 || request.size > lease_largest)
@@ -184,43 +231,45 @@ class InMemory final : public EphemeralRegistry {
     return lease;
   }
 
-  // 1. One key, one protocol. 2. One direction within a registry. 3. One egress user within the process.
+  // 1. One direction within a registry. 2. One egress user within the process. 3. One key, one protocol.
+  // All that may throw comes before what marks the space as used.
   template <typename AnySa>
   Result<std::unique_ptr<Claim>> claim_any(const AnySa& sa, KeyLife life, const std::string& label) {
     if (life != KeyLife::ephemeral) return no_directory();
-    const std::lock_guard lock(process().mutex);
-    const NumberSpace named = number_space(process().naming, sa);
+    Process& state = process();
+    const std::lock_guard lock(state.mutex);
+    const NumberSpace named = number_space(state.naming, sa);
+    const Known known(state.spaces, named);
+    Space& space = known.space.second;
     // 1.
-    if (const auto form = process().forms.find(named.key); form != process().forms.end() && form->second != named.form)
-      return Error{
-          fmt::format("key: used before by {}, asked for {}; nonces could repeat: a key belongs to one protocol",
-                      text_of(form->second), text_of(named.form))};
-    // 2.
     const bool egress = named.direction == Direction::egress;
     const Direction other = egress ? Direction::ingress : Direction::egress;
-    if (uses_->used(named.space, other) || uses_->used(named.party, other))
+    if (space.used(number_, other) || known.party.second.used(number_, other))
       return Error{
           "key: in use here for the other direction with the same salt, SCI or SSCI; each direction needs a number "
           "space of its own"};
-    // 3.
-    Space& space = process().spaces[named.space];
+    // 2.
     if (egress && space.egress_in_use)
       return Error{
           fmt::format("key: {} encrypts with this key and salt (or SCI) already; a second user would repeat "
                       "nonces",
                       quoted(space.user))};
-    // What may throw comes before what marks the space as used.
-    process().forms.emplace(named.key, named.form);
+    // 3.
+    const NonceForm form = state.forms.try_emplace(named.key, named.form).first->second;
+    if (form != named.form)
+      return Error{
+          fmt::format("key: used before by {}, asked for {}; nonces could repeat: a key belongs to one protocol",
+                      text_of(form), text_of(named.form))};
+    if (egress) space.user = label;
+    auto claim = std::make_unique<EphemeralClaim>(number_, named.direction, known.space, known.party);
     if (egress) {
-      space.user = label;
       space.end = named.end();
+      space.egress_in_use = true;
     }
-    auto claim = std::make_unique<EphemeralClaim>(named, uses_);
-    if (egress) space.egress_in_use = true;
     return std::unique_ptr<Claim>(std::move(claim));
   }
 
-  std::shared_ptr<Uses> uses_ = std::make_shared<Uses>();
+  std::uint64_t number_;  // of this registry in the process
 };
 
 }  // namespace
@@ -228,7 +277,7 @@ class InMemory final : public EphemeralRegistry {
 Result<std::unique_ptr<EphemeralRegistry>> open_ephemeral_registry() {
   const std::lock_guard lock(process().mutex);
   if (Result<void> random = prepare(process()); !random) return random.error();
-  return std::unique_ptr<EphemeralRegistry>(std::make_unique<InMemory>());
+  return std::unique_ptr<EphemeralRegistry>(std::make_unique<InMemory>(++process().registries));
 }
 
 }  // namespace linecrypt::keys

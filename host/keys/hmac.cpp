@@ -31,12 +31,40 @@ void must(int done) {
   if (done != 1) throw std::bad_alloc();
 }
 
-void put(EVP_MD_CTX* context, const void* bytes, std::size_t size) {
-  std::array<std::uint8_t, 4> length{};
-  wire::store32(length.data(), static_cast<std::uint32_t>(size));
-  must(EVP_DigestUpdate(context, length.data(), length.size()));
-  if (size != 0) must(EVP_DigestUpdate(context, bytes, size));
-}
+// The text of an HMAC on its way into a digest: gathered, for each call of OpenSSL costs as much as hashing a block.
+class Text {
+ public:
+  explicit Text(EVP_MD_CTX* context) : context_(context) {}
+  ~Text() { cleanse(gathered_.data(), gathered_.size()); }
+  Text(const Text&) = delete;
+  Text& operator=(const Text&) = delete;
+
+  void put(const void* bytes, std::size_t size) {
+    std::array<std::uint8_t, 4> length{};
+    wire::store32(length.data(), static_cast<std::uint32_t>(size));
+    append(length.data(), length.size());
+    append(bytes, size);
+  }
+  void finish() {
+    must(EVP_DigestUpdate(context_, gathered_.data(), size_));
+    size_ = 0;
+  }
+
+ private:
+  void append(const void* bytes, std::size_t size) {
+    if (size > gathered_.size() - size_) finish();
+    if (size > gathered_.size()) {
+      must(EVP_DigestUpdate(context_, bytes, size));
+    } else if (size != 0) {
+      std::memcpy(gathered_.data() + size_, bytes, size);
+      size_ += size;
+    }
+  }
+
+  EVP_MD_CTX* context_;
+  std::array<std::uint8_t, 2 * block_size> gathered_{};
+  std::size_t size_ = 0;
+};
 
 }  // namespace
 
@@ -59,13 +87,16 @@ Hmac::Context Hmac::begin(const Secret<32>& key, std::uint8_t pad) {
 Hmac::Hmac(const Secret<32>& key) : inner_(begin(key, inner_pad)), outer_(begin(key, outer_pad)) {}
 
 Digest Hmac::operator()(std::string_view purpose, std::initializer_list<std::span<const std::uint8_t>> parts) const {
-  Context context(EVP_MD_CTX_new());
+  // To make one and to free it would cost as much as hashing.
+  static thread_local const Context context(EVP_MD_CTX_new());
   if (!context) throw std::bad_alloc();
   Digest digest{};
   unsigned int size = 0;
   must(EVP_MD_CTX_copy_ex(context.get(), inner_.get()));
-  put(context.get(), purpose.data(), purpose.size());
-  for (const auto part : parts) put(context.get(), part.data(), part.size());
+  Text text(context.get());
+  text.put(purpose.data(), purpose.size());
+  for (const auto part : parts) text.put(part.data(), part.size());
+  text.finish();
   must(EVP_DigestFinal_ex(context.get(), digest.data(), &size));
   must(EVP_MD_CTX_copy_ex(context.get(), outer_.get()));
   must(EVP_DigestUpdate(context.get(), digest.data(), digest.size()));

@@ -86,4 +86,71 @@ TEST_CASE("A space skipped to its end lends no more") {
   CHECK_FALSE(lease(*registry, claim->space(), 1).ok());
 }
 
+TEST_CASE("A key is for one direction while it is used, then free for the other, and its numbers go on") {
+  const auto registry = open();
+  const auto other = open();
+  const EspSa in = esp_sa(Direction::ingress, 110);
+  const EspSa out = esp_sa(Direction::egress, 110);
+  {
+    // Ingress users are counted, in whatever order they go.
+    auto first = registry->claim(in, KeyLife::ephemeral, "in 1");
+    auto second = registry->claim(in, KeyLife::ephemeral, "in 2");
+    REQUIRE((first.ok() && second.ok()));
+    CHECK_FALSE(registry->claim(out, KeyLife::ephemeral, "out").ok());
+    first = Error{"gone"};
+    const auto refused = registry->claim(out, KeyLife::ephemeral, "out");
+    REQUIRE_FALSE(refused.ok());
+    CHECK_THAT(refused.error().message, Contains("for the other direction"));
+    // Another registry's uses are its own: both ends of an SA may be in one process.
+    CHECK(other->claim(out, KeyLife::ephemeral, "out").ok());
+  }
+  {
+    const auto claim = claimed(*registry, out);
+    CHECK(lease(*registry, claim->space(), 10)->begin == 1);
+    CHECK_FALSE(registry->claim(in, KeyLife::ephemeral, "in").ok());
+  }
+  { CHECK(registry->claim(in, KeyLife::ephemeral, "in").ok()); }
+  const auto claim = claimed(*registry, out);
+  CHECK(lease(*registry, claim->space(), 10)->begin == 11);
+}
+
+TEST_CASE("An SSCI of an XPN key is for one direction whatever the salts, until its users are gone") {
+  const auto registry = open();
+  const auto sa_of_salt = [](Direction direction, std::uint8_t salt) {
+    MacsecSa sa = test::macsec_sa(direction, 111, 1, CipherSuite::gcm_aes_xpn_256);
+    sa.salt = test::secret<12>(12, salt);
+    return sa;
+  };
+  const auto claim = [&](Direction direction, std::uint8_t salt) {
+    return registry->claim(sa_of_salt(direction, salt), KeyLife::ephemeral, "circuit");
+  };
+  auto first = claim(Direction::ingress, 1);
+  auto second = claim(Direction::ingress, 40);
+  REQUIRE((first.ok() && second.ok()));
+  CHECK_FALSE(claim(Direction::egress, 80).ok());
+  first = Error{"gone"};
+  CHECK_FALSE(claim(Direction::egress, 80).ok());
+  second = Error{"gone"};
+  const auto out = claim(Direction::egress, 80);
+  REQUIRE(out.ok());
+  CHECK_FALSE(claim(Direction::ingress, 1).ok());
+  CHECK(lease(*registry, (*out)->space(), 1).ok());
+}
+
+TEST_CASE("What was refused leaves nothing of the key behind") {
+  const auto registry = open();
+  const EspSa out = esp_sa(Direction::egress, 112);
+  {
+    const auto claim = claimed(*registry, out);
+    const auto second = registry->claim(out, KeyLife::ephemeral, "tunnel b out");
+    REQUIRE_FALSE(second.ok());
+    CHECK_THAT(second.error().message, Contains("\"tunnel a out\" encrypts with this key"));
+    const auto protocol = registry->claim(test::macsec_sa(Direction::egress, 112, 1), KeyLife::ephemeral, "circuit");
+    REQUIRE_FALSE(protocol.ok());
+    CHECK_THAT(protocol.error().message, Contains("used before by ESP, asked for MACsec"));
+    CHECK(lease(*registry, claim->space(), 1).ok());
+  }
+  CHECK(registry->claim(out, KeyLife::ephemeral, "tunnel b out").ok());
+}
+
 }  // namespace linecrypt::keys

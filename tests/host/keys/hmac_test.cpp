@@ -40,7 +40,7 @@ TEST_CASE("A prepared HMAC gives what OpenSSL's gives, as often as it is asked a
     for (std::size_t i = 0; i < key_size; ++i) bytes[i] = static_cast<std::uint8_t>(7 * i + key_size);
     const Secret<32> key(bytes);
     const Hmac prepared(key);
-    for (const std::size_t length : {0U, 1U, 47U, 48U, 64U, 1000U}) {
+    for (const std::size_t length : {0U, 1U, 47U, 48U, 64U, 106U, 107U, 108U, 111U, 112U, 127U, 128U, 129U, 1000U}) {
       const std::string first(length, 'a');
       const std::string second = "salt";
       const Digest expected = by_openssl(key, "a purpose", {first, second});
