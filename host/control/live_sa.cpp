@@ -21,31 +21,43 @@ LiveSa describe_common(const AnySa& sa, const std::string& label, bool wide) {
   LiveSa live;
   live.direction = sa.direction;
   live.sizer = LeaseSizer(wide);
-  live.listing.label = label;
-  live.listing.direction = sa.direction == Direction::egress ? "egress" : "ingress";
+  live.label = label;
   return live;
 }
 
 }  // namespace
 
+SaListing listing(const LiveSa& sa) {
+  SaListing listing;
+  listing.id = sa.id;
+  listing.label = sa.label;
+  listing.protocol = sa.sci ? "macsec" : "esp";
+  listing.direction = sa.direction == Direction::egress ? "egress" : "ingress";
+  listing.algorithm = sa.algorithm;
+  listing.spi = sa.spi;
+  if (sa.sci) listing.sci = fmt::format("{}/{}", sa.sci->address.text(), sa.sci->port);
+  listing.an = sa.an;
+  listing.replay_window = sa.replay_window;
+  listing.static_key = sa.life == keys::KeyLife::persistent;
+  return listing;
+}
+
 LiveSa describe(const EspSa& sa, const std::string& label) {
   LiveSa live = describe_common(sa, label, sa.esn);
   live.soft_seconds = sa.lifetime.soft.seconds;
   live.hard_seconds = sa.lifetime.hard.seconds;
-  live.listing.protocol = "esp";
-  live.listing.algorithm = text_of(sa.algorithm);
-  live.listing.spi = sa.spi;
-  if (sa.direction == Direction::ingress) live.listing.replay_window = sa.replay_disabled ? 0 : sa.replay_window;
+  live.algorithm = text_of(sa.algorithm);
+  live.spi = sa.spi;
+  if (sa.direction == Direction::ingress) live.replay_window = sa.replay_disabled ? 0 : sa.replay_window;
   return live;
 }
 
 LiveSa describe(const MacsecSa& sa, const std::string& label) {
   LiveSa live = describe_common(sa, label, is_xpn(sa.secy.suite));
-  live.listing.protocol = "macsec";
-  live.listing.algorithm = text_of(sa.secy.suite);
-  live.listing.sci = fmt::format("{}/{}", sa.sci.address.text(), sa.sci.port);
-  live.listing.an = sa.an;
-  if (sa.direction == Direction::ingress && sa.secy.replay_protect) live.listing.replay_window = sa.secy.replay_window;
+  live.algorithm = text_of(sa.secy.suite);
+  live.sci = sa.sci;
+  live.an = sa.an;
+  if (sa.direction == Direction::ingress && sa.secy.replay_protect) live.replay_window = sa.secy.replay_window;
   return live;
 }
 

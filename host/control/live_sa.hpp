@@ -1,4 +1,4 @@
-// LiveSa: what the control thread knows of one SA beside its slot.
+// LiveSa: what the control thread knows of one SA beside its slot. Small, for there may be a million.
 #pragma once
 
 #include <cstdint>
@@ -17,10 +17,15 @@ struct LiveSa {
   Direction direction = Direction::egress;
   keys::KeyLife life = keys::KeyLife::ephemeral;
   std::unique_ptr<keys::Claim> claim;
-  SaListing listing;  // all but state and age, which change
+  std::string label;
+  const char* algorithm = "";
+  std::uint32_t spi = 0;   // ESP
+  std::optional<Sci> sci;  // MACsec
+  std::uint8_t an = 0;
+  std::uint32_t replay_window = 0;
   std::uint64_t born_ns = 0;
-  MessageTimes times;
-  std::string problem;  // what is wrong now; empty: nothing
+  std::unique_ptr<MessageTimes> times;  // none: it has said nothing yet
+  std::string problem;                  // what is wrong now; empty: nothing
 
   // Lifetimes in seconds; packets and bytes are the engine's.
   std::uint64_t soft_seconds = 0;
@@ -40,6 +45,9 @@ struct LiveSa {
   // Ingress: highest number that the journal has.
   std::uint64_t recorded_mark = 0;
 };
+
+// Everything but engine, state and age.
+[[nodiscard]] SaListing listing(const LiveSa& sa);
 
 // Everything but what only the running SA knows.
 [[nodiscard]] LiveSa describe(const EspSa& sa, const std::string& label);

@@ -4,11 +4,10 @@
 
 #include <algorithm>
 #include <array>
-#include <deque>
-#include <functional>
 #include <type_traits>
 #include <utility>
 
+#include "host/control/leaving_sas.hpp"
 #include "host/control/live_sa.hpp"
 #include "host/values/clock.hpp"
 
@@ -22,23 +21,21 @@ constexpr std::uint64_t sweep_ns = 950'000'000;
 constexpr std::size_t sweep_shares = 64;
 constexpr std::size_t sweep_share_smallest = 8192;
 
-// The part of an add() that is done; undone in reverse unless kept.
+// A step of an add() that is done; undone at the end of the scope unless kept.
+template <typename Step>
 class Undo {
  public:
-  Undo() = default;
+  explicit Undo(Step step) : step_(std::move(step)) {}
   Undo(const Undo&) = delete;
   Undo& operator=(const Undo&) = delete;
   ~Undo() {
-    for (auto step = steps_.rbegin(); step != steps_.rend(); ++step) (*step)();
+    if (!kept_) step_();
   }
-  template <typename Step>
-  void add(Step step) {
-    steps_.emplace_back(std::move(step));
-  }
-  void keep() { steps_.clear(); }
+  void keep() noexcept { kept_ = true; }
 
  private:
-  std::vector<std::function<void()>> steps_;
+  Step step_;
+  bool kept_ = false;
 };
 
 // False: an ingress SA without a record and without a lifetime in seconds has nothing to look after.
@@ -51,7 +48,11 @@ bool needs_sweep(const LiveSa& sa) noexcept {
 
 struct SaControl::Impl {
   explicit Impl(const SaControlOptions& from)
-      : options(from), slots(from.max_sas), spis(from.max_sas), live(from.max_sas) {
+      : options(from),
+        slots(from.max_sas),
+        spis(from.max_sas),
+        live(from.max_sas),
+        leaving(from.reclamation, slots, marks) {
     if (options.clock.now_ns == nullptr) options.clock = system_clock();
     swept_ns = now();
   }
@@ -73,12 +74,7 @@ struct SaControl::Impl {
   void grant(LiveSa& sa);
   void renew();
   void record_marks();
-  void flush_retired();
-  struct Leaving;
-  void retire(Leaving one, bool marked);
-  void let_go();
-  void let_go_of(const NumberSpaceId& space);
-  void let_go_of_all();
+  void free_removed();
   void want_lease(LiveSa& sa);
   void say(LiveSa& sa, MessageKind kind, const std::string& text);
   void take_registry_messages();
@@ -92,25 +88,8 @@ struct SaControl::Impl {
   bool sweeping = false;
   std::size_t sweep_at = 0;  // first slot that the sweep under way has not seen
 
-  // Removed ingress SAs with a record through which a worker may still take its last burst.
-  struct Leaving {
-    std::uint64_t moment = 0;  // Reclamation::begin's
-    SaId id;
-    std::unique_ptr<keys::Claim> claim;
-    std::uint64_t top = 0;  // of the window, at least
-    std::uint64_t recorded_mark = 0;
-    bool recorded = false;
-  };
-  std::deque<Leaving> leaving;
-  // Removed SAs whose last numbers are not recorded yet, with their claims: nobody else may begin before that.
-  std::vector<std::unique_ptr<keys::Claim>> retired;
-  bool retired_recorded = false;  // some of them have a record
-  // Ingress marks to record: those of retired SAs, and in sweep() those that moved.
-  struct PendingMark {
-    SaId id;
-    keys::KeyRegistry::IngressMark mark;
-  };
-  std::vector<PendingMark> marks;
+  std::vector<PendingMark> marks;  // of SAs that left, and in sweep() those that moved
+  LeavingSas leaving;
   std::string marks_problem;
   MessageTimes times;
   std::vector<std::string> messages;
@@ -118,8 +97,9 @@ struct SaControl::Impl {
 
 void SaControl::Impl::say(LiveSa& sa, MessageKind kind, const std::string& text) {
   std::uint64_t held_back = 0;
-  if (!sa.times.may_say(kind, now(), held_back)) return;
-  std::string message = fmt::format("{}: {}", sa.listing.label, text);
+  if (sa.times == nullptr) sa.times = std::make_unique<MessageTimes>();
+  if (!sa.times->may_say(kind, now(), held_back)) return;
+  std::string message = fmt::format("{}: {}", sa.label, text);
   if (held_back != 0) message += fmt::format(" ({} more of these since the last message)", held_back);
   messages.push_back(std::move(message));
 }
@@ -137,8 +117,8 @@ Result<SaId> SaControl::Impl::add(const AnySa& sa, keys::KeyLife life, const std
   // 1.
   if (auto allowed = check(engine.capabilities(), sa); !allowed) return allowed.error();
   // 2. An SA removed just before may hold it still.
-  flush_retired();
-  if (!leaving.empty()) let_go_of(registry.egress_space(sa));
+  free_removed();
+  if (!leaving.none_leaving() && leaving.let_go_of(registry.egress_space(sa))) free_removed();
   auto claim = registry.claim(sa, life, label);
   take_registry_messages();
   if (!claim) return claim.error();
@@ -158,20 +138,20 @@ Result<SaId> SaControl::Impl::add(const AnySa& sa, keys::KeyLife life, const std
     window_top = state->ingress_mark;
   }
   // 4.
-  Undo undo;
   const auto id = slots.allocate();
   if (!id) return id.error();
-  undo.add([this, id = *id] { slots.release(id); });
+  Undo slot([this, id = *id] { slots.release(id); });
   // 5.
   if (auto installed = engine.install(*id, Sa(sa.duplicate()), lease, window_top); !installed) return installed.error();
-  undo.add([&engine, id = *id] { static_cast<void>(engine.remove(id).ok()); });
+  Undo install([&engine, id = *id] { static_cast<void>(engine.remove(id).ok()); });
   // 6.
   if constexpr (std::is_same_v<AnySa, EspSa>) {
     if (sa.direction == Direction::ingress) {
       if (auto inserted = spis.insert(sa.spi, *id); !inserted) return inserted.error();
     }
   }
-  undo.keep();
+  install.keep();
+  slot.keep();
   // 7.
   one->id = *id;
   one->life = life;
@@ -181,30 +161,25 @@ Result<SaId> SaControl::Impl::add(const AnySa& sa, keys::KeyLife life, const std
   one->granted_end = lease.end;
   one->recorded_mark = window_top;
   one->sizer.start(lease.begin, one->born_ns);
-  one->listing.id = *id;
-  one->listing.engine = engine.capabilities().engine;
-  one->listing.static_key = life == keys::KeyLife::persistent;
   live[id->index] = std::move(one);
   return *id;
 }
 
 // 1. No packet finds it any more. 2. Its last numbers. 3. The engine lets go and cleanses. 4. The slot; the claim stays
-// until the numbers are recorded. The engine may leave a worker its last burst. An ingress mark in the journal must
-// cover that, or what came in it could come again, so such an SA keeps its slot until the worker is through; all others
-// lose nothing by it: numbers were lent, and a window without a record ends here.
+// until the numbers are recorded.
 Result<void> SaControl::Impl::remove(SaId id) {
   LiveSa* const sa = find(id);
   if (sa == nullptr) return Error{fmt::format("SA {} of generation {} does not exist", id.index, id.generation)};
   // 1.
-  if (sa->listing.protocol == "esp" && sa->direction == Direction::ingress) spis.remove(sa->listing.spi);
+  const bool looked_up = !sa->sci && sa->direction == Direction::ingress;
+  if (looked_up) spis.remove(sa->spi);
   // 2. Workers may still accept a packet until the engine has retired it; from the slot, not through the engine, it can
   // be read after that.
-  const bool recorded = sa->life == keys::KeyLife::persistent;
   const auto before = options.engine->read(id);
   // 3.
   if (auto removed = options.engine->remove(id); !removed) {
-    if (sa->listing.protocol == "esp" && sa->direction == Direction::ingress) {
-      static_cast<void>(spis.insert(sa->listing.spi, id).ok());
+    if (looked_up) {
+      static_cast<void>(spis.insert(sa->spi, id).ok());
     }
     return removed;
   }
@@ -215,50 +190,11 @@ Result<void> SaControl::Impl::remove(SaId id) {
     if (next > 1) options.registry->note_sent(sa->claim->space(), next - 1);
   }
   // 4.
-  Leaving one{0, id, std::move(sa->claim), before ? before->window_top : 0, sa->recorded_mark, recorded};
-  const bool marked = recorded && sa->direction == Direction::ingress;
+  leaving.add({id, std::move(sa->claim), before ? before->window_top : 0, sa->recorded_mark,
+               sa->life == keys::KeyLife::persistent, sa->direction});
   std::erase(wanting, id);
   live[id.index].reset();
-  if (marked && options.reclamation.begin != nullptr) {
-    one.moment = options.reclamation.begin(options.reclamation.self);
-    leaving.push_back(std::move(one));
-    let_go();
-  } else {
-    retire(std::move(one), marked);
-  }
   return {};
-}
-
-void SaControl::Impl::retire(Leaving one, bool marked) {
-  if (marked) {
-    const std::uint64_t top = std::max(one.top, slots.slots()[one.id.index].window.top());
-    if (top > one.recorded_mark) marks.push_back({one.id, {one.claim->space(), top}});
-  }
-  retired_recorded |= one.recorded;
-  retired.push_back(std::move(one.claim));
-  slots.release(one.id);
-}
-
-void SaControl::Impl::let_go() {
-  while (!leaving.empty() && options.reclamation.passed(options.reclamation.self, leaving.front().moment)) {
-    retire(std::move(leaving.front()), true);
-    leaving.pop_front();
-  }
-}
-
-// Nobody begins with the mark of a space whose last packets may still come in: only for that one this waits.
-void SaControl::Impl::let_go_of(const NumberSpaceId& space) {
-  const auto same = [&](const Leaving& one) { return one.claim->space() == space; };
-  if (std::none_of(leaving.begin(), leaving.end(), same)) return;
-  let_go_of_all();
-  flush_retired();
-}
-
-void SaControl::Impl::let_go_of_all() {
-  if (leaving.empty()) return;
-  options.reclamation.wait_for_workers(options.reclamation.self);
-  for (Leaving& one : leaving) retire(std::move(one), true);
-  leaving.clear();
 }
 
 // One batch for all. Marks that cannot be recorded are dropped: live SAs bring theirs again at the next sweep; for
@@ -282,12 +218,11 @@ void SaControl::Impl::record_marks() {
   marks.clear();
 }
 
-void SaControl::Impl::flush_retired() {
-  let_go();
-  if (retired.empty()) return;
-  if (retired_recorded || !marks.empty()) record_marks();
-  retired_recorded = false;
-  retired.clear();
+void SaControl::Impl::free_removed() {
+  leaving.let_go();
+  if (leaving.none_unrecorded()) return;
+  if (leaving.need_record() || !marks.empty()) record_marks();
+  leaving.free_claims();
 }
 
 void SaControl::Impl::want_lease(LiveSa& sa) {
@@ -461,8 +396,8 @@ SaControl::~SaControl() {
   for (std::size_t i = 0; i < impl_->live.size(); ++i) {
     if (impl_->live[i] != nullptr) static_cast<void>(impl_->remove(impl_->live[i]->id).ok());
   }
-  impl_->let_go_of_all();
-  impl_->flush_retired();
+  impl_->leaving.let_go_of_all();
+  impl_->free_removed();
   impl_->options.engine->close();
 }
 
@@ -477,7 +412,7 @@ Result<void> SaControl::remove(SaId id) {
 }
 
 void SaControl::service() {
-  impl_->flush_retired();
+  impl_->free_removed();
   impl_->take_events();
   if (const std::uint64_t now = impl_->now(); now - impl_->swept_ns >= sweep_ns) {
     impl_->swept_ns = now;
@@ -494,7 +429,7 @@ std::vector<std::string> SaControl::take_messages() {
 std::vector<std::string> SaControl::problems() const {
   std::vector<std::string> result;
   for (const auto& sa : impl_->live) {
-    if (sa != nullptr && !sa->problem.empty()) result.push_back(sa->listing.label + ": " + sa->problem);
+    if (sa != nullptr && !sa->problem.empty()) result.push_back(sa->label + ": " + sa->problem);
   }
   if (!impl_->marks_problem.empty()) result.push_back(impl_->marks_problem);
   return result;
@@ -504,7 +439,8 @@ std::vector<SaListing> SaControl::list() const {
   std::vector<SaListing> result;
   for (const auto& sa : impl_->live) {
     if (sa == nullptr) continue;
-    result.push_back(sa->listing);
+    result.push_back(listing(*sa));
+    result.back().engine = impl_->options.engine->capabilities().engine;
     result.back().age_seconds = (impl_->now() - sa->born_ns) / second_ns;
     if (const auto state = impl_->options.engine->read(sa->id)) result.back().state = *state;
   }
