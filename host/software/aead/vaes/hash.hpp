@@ -75,6 +75,18 @@ template <class V>
   return reduce<V>(product);
 }
 
+// The same as a part of a sum in which one block more follows. Only where there is a power for that.
+template <class V>
+[[gnu::always_inline]] inline void add_stride_before_a_block(Product<V>& product, const KeyContext& key, __m128i hash,
+                                                             const std::uint8_t* from) noexcept {
+#pragma GCC unroll 16
+  for (std::size_t i = 0; i < V::stride; ++i) {
+    auto x = V::reversed(V::load(from + i * sizeof(typename V::Type)));
+    if (i == 0) x = V::sum(x, V::lowest(hash));
+    multiply_add<V>(product, x, V::load(key.power((V::stride - i) * V::lanes + 1)));
+  }
+}
+
 // The block of lengths in bits, its bytes reversed (SP 800-38D 7.1 step 5).
 [[gnu::always_inline]] inline __m128i lengths_block(const std::uint64_t aad, const std::uint64_t text) noexcept {
   const std::uint64_t aad_bits = aad * 8;

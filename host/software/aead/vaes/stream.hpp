@@ -36,18 +36,26 @@ template <class V, bool Sealing>
   return V::reversed(Sealing ? turned : text);
 }
 
-// A stride of key stream, and between its rounds GHASH over a stride of text at `from`.
-template <class V, bool Hashing>
+// What a call of key_stream_and_hash() does beside its key stream.
+struct Beside {
+  bool first_block = false;  // E(K, Y0), begun by the caller
+  bool hash = false;         // GHASH over a stride of text
+};
+
+// `Count` vectors of key stream, and between their rounds what `Also` says, so that no unit waits for a result where it
+// could work on another one. A stride is hashed from `from` on, behind `hash`.
+template <class V, Beside Also, std::size_t Count = V::stride>
 [[gnu::always_inline]] inline __m128i key_stream_and_hash(const KeyContext& key, typename V::Type& counters,
-                                                          typename V::Type (&stream)[V::stride],
+                                                          typename V::Type (&stream)[V::stride], __m128i& first_block,
                                                           const std::uint8_t* from, __m128i hash) noexcept {
   constexpr std::size_t width = sizeof(typename V::Type);
   constexpr std::size_t common_rounds = 9;  // of every key size, before the last
   const std::uint8_t* round_key = key.first_round_key();
   Product<V> product;
   auto whitening = V::everywhere(round_key);
+  if constexpr (Also.first_block) first_block = _mm_xor_si128(first_block, load_block(round_key));
 #pragma GCC unroll 16
-  for (std::size_t i = 0; i < V::stride; ++i) {
+  for (std::size_t i = 0; i < Count; ++i) {
     stream[i] = V::sum(V::reversed(counters), whitening);
     counters = V::add(counters, V::step());
   }
@@ -55,9 +63,10 @@ template <class V, bool Hashing>
   for (std::size_t round = 1; round <= common_rounds; ++round) {
     round_key += 16;
     const auto current = V::everywhere(round_key);
+    if constexpr (Also.first_block) first_block = _mm_aesenc_si128(first_block, load_block(round_key));
 #pragma GCC unroll 16
-    for (std::size_t i = 0; i < V::stride; ++i) stream[i] = V::round(stream[i], current);
-    if (Hashing && (round - 1) % (8 / V::stride) == 0 && round <= 8) {
+    for (std::size_t i = 0; i < Count; ++i) stream[i] = V::round(stream[i], current);
+    if (Also.hash && (round - 1) % (8 / V::stride) == 0 && round <= 8) {
       const std::size_t i = (round - 1) / (8 / V::stride);
       auto x = V::reversed(V::load(from + i * width));
       if (i == 0) x = V::sum(x, V::lowest(hash));
@@ -67,26 +76,30 @@ template <class V, bool Hashing>
   for (std::uint32_t round = common_rounds + 1; round < key.rounds; ++round) {
     round_key += 16;
     const auto current = V::everywhere(round_key);
+    if constexpr (Also.first_block) first_block = _mm_aesenc_si128(first_block, load_block(round_key));
 #pragma GCC unroll 16
-    for (std::size_t i = 0; i < V::stride; ++i) stream[i] = V::round(stream[i], current);
+    for (std::size_t i = 0; i < Count; ++i) stream[i] = V::round(stream[i], current);
   }
   const auto last = V::everywhere(round_key + 16);
+  if constexpr (Also.first_block) first_block = _mm_aesenclast_si128(first_block, load_block(round_key + 16));
 #pragma GCC unroll 16
-  for (std::size_t i = 0; i < V::stride; ++i) stream[i] = V::last_round(stream[i], last);
-  return Hashing ? reduce<V>(product) : hash;
+  for (std::size_t i = 0; i < Count; ++i) stream[i] = V::last_round(stream[i], last);
+  return Also.hash ? reduce<V>(product) : hash;
 }
 
-// 1. E(K, Y0) and the associated data. 2. Strides: open hashes the one it decrypts; seal the one before, since cipher
-// text must be there first, and so owes one at the end. 3. The rest, less than a stride, with what seal owes hashed
-// beside its key stream. 4. The rest and the block of lengths in one sum. 5. The tag.
+// 1. The associated data. 2. E(K, Y0) and strides: open hashes the one it decrypts; seal the one before, since cipher
+// text must be there first, and so owes one at the end. 3. Key stream for the rest, less than a stride, and beside it
+// what seal owes. 4. The rest and the block of lengths in one sum. 5. The tag.
 template <class V, bool Sealing>
 [[gnu::noinline]] void stream_message(AeadOp& op) noexcept {
   constexpr std::size_t width = sizeof(typename V::Type);
   constexpr std::size_t stride = V::stride * width;
+  constexpr std::size_t quarter = V::stride / 4;
+  constexpr bool power_for_lengths = V::stride * V::lanes + 1 <= V::powers;
   const KeyContext& key = *static_cast<const KeyContext*>(op.key);
   // 1.
   const __m128i counter = first_counter(op.iv);
-  const __m128i first_block = encrypt_block(key, reverse(counter));
+  __m128i first_block = reverse(counter);
   auto counters = V::counters(_mm_add_epi32(counter, _mm_set_epi32(0, 0, 0, 1)));
   __m128i hash = hash_associated<V>(key, op.aad_head, op.aad_head_length, op.aad_tail, op.aad_tail_length);
   // 2.
@@ -101,29 +114,51 @@ template <class V, bool Sealing>
     out += stride;
     left -= stride;
   };
+  const auto step = [&]<Beside Also, std::size_t Count = V::stride>(const std::uint8_t* from)
+      __attribute__((always_inline)) {
+    hash = key_stream_and_hash<V, Also, Count>(key, counters, stream, first_block, from, hash);
+  };
   const bool owes = Sealing && left >= stride;
   if (owes) {
-    key_stream_and_hash<V, false>(key, counters, stream, nullptr, hash);
+    step.template operator()<Beside{.first_block = true}>(nullptr);
     turn();
-  }
-  for (std::size_t strides = left / stride; strides != 0; --strides) {
-    hash = key_stream_and_hash<V, true>(key, counters, stream, Sealing ? out - stride : in, hash);
-    turn();
+    while (left >= stride) {
+      step.template operator()<Beside{.hash = true}>(out - stride);
+      turn();
+    }
+  } else {
+    first_block = encrypt_block(key, first_block);
+    for (std::size_t strides = left / stride; strides != 0; --strides) {
+      step.template operator()<Beside{.hash = true}>(in);
+      turn();
+    }
   }
   // 3.
-  if (left != 0) {
-    hash = owes ? key_stream_and_hash<V, true>(key, counters, stream, out - stride, hash)
-                : key_stream_and_hash<V, false>(key, counters, stream, nullptr, hash);
+  Product<V> product;
+  const auto last_step = [&]<std::size_t Count>() __attribute__((always_inline)) {
+    if (owes)
+      step.template operator()<Beside{.hash = true}, Count>(out - stride);
+    else
+      step.template operator()<Beside{}, Count>(nullptr);
+  };
+  if (left > 3 * quarter * width) {
+    last_step.template operator()<V::stride>();
+  } else if (left > 2 * quarter * width) {
+    last_step.template operator()<3 * quarter>();
+  } else if (left != 0) {
+    last_step.template operator()<2 * quarter>();
+  } else if (owes && power_for_lengths) {
+    add_stride_before_a_block<V>(product, key, hash, out - stride);
+    hash = _mm_setzero_si128();
   } else if (owes) {
     hash = hash_stride<V>(key, hash, out - stride);
   }
   // 4.
   const __m128i lengths = lengths_block(std::uint64_t{op.aad_head_length} + op.aad_tail_length, op.length);
-  Product<V> product;
   auto carried = V::lowest(hash);
   const std::size_t blocks = (left + 15) / 16;
   // Where the body has no power for one block more than a stride, the block of lengths goes by itself.
-  const bool apart = V::stride * V::lanes + 1 > V::powers && blocks + 1 > V::powers;
+  const bool apart = !power_for_lengths && blocks + 1 > V::powers;
   const std::size_t power = blocks + (apart ? 0 : 1);
 #pragma GCC unroll 16
   for (std::size_t i = 0; i < V::stride; ++i) {
