@@ -80,8 +80,10 @@ Report Run::report(const Machine& machine) const {
                   "an SA was opened by its peer and compared; {} were lost.",
                   scale_.control_core, scale_.worker_core, lost()),
       "Lookups: bursts of 32, each found; rte_ipsec_sad by SPI only, with its reader and writer concurrency.",
-      "Packets: ESP tunnel, AES-128-GCM, ESN, window 1024, bursts of 32, SAs in random order; 'to before': to the row "
-      "of this size above, median of paired rounds.",
+      "Packets: ESP tunnel, AES-128-GCM, ESN, window 1024, bursts of 32, SAs in random order, those of a thousand "
+      "among "
+      "more scattered over all of them; 'ratio': a thousand to one, more to a thousand that are alone, median of "
+      "paired rounds.",
   };
   if (!control_.empty()) {
     Table table{"SAs come and go",
@@ -105,13 +107,13 @@ Report Run::report(const Machine& machine) const {
   }
   if (!packets_.empty()) {
     Table table{"Packets",
-                {"size", "SAs", "egress ns", "to before", "ingress ns", "to before", "lost", "spread %", "claim"},
+                {"size", "installed", "used", "egress ns", "ratio", "ingress ns", "ratio", "lost", "spread %", "claim"},
                 {}};
     for (const PacketRow& row : packets_)
-      table.rows.push_back({std::to_string(row.size), std::to_string(row.sas), fmt::format("{:.0f}", row.egress_ns),
-                            fmt::format("{:.2f}", row.egress_ratio), fmt::format("{:.0f}", row.ingress_ns),
-                            fmt::format("{:.2f}", row.ingress_ratio), std::to_string(row.lost), percent(row.spread),
-                            as_claim(claim(row.spread))});
+      table.rows.push_back({std::to_string(row.size), std::to_string(row.installed), std::to_string(row.sas),
+                            fmt::format("{:.0f}", row.egress_ns), fmt::format("{:.2f}", row.egress_ratio),
+                            fmt::format("{:.0f}", row.ingress_ns), fmt::format("{:.2f}", row.ingress_ratio),
+                            std::to_string(row.lost), percent(row.spread), as_claim(claim(row.spread))});
     report.tables.push_back(std::move(table));
   }
   return report;
@@ -147,6 +149,7 @@ nlohmann::json Run::json(const Machine& machine) const {
                                        row.spread));
   for (const PacketRow& row : packets_)
     out["packets"].push_back(with_claim({{"size", row.size},
+                                         {"installed", row.installed},
                                          {"sas", row.sas},
                                          {"egress_ns", row.egress_ns},
                                          {"egress_ratio", row.egress_ratio},

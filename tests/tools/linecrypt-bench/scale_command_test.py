@@ -18,17 +18,19 @@ def run(*arguments: str) -> str:
 
 def main() -> int:
     # DPDK's environment may print to stdout before the JSON begins.
-    text = run("--json", "--sas", "2000")
+    text = run("--json", "--sas", "4000")
     report = json.loads(text[text.index("{"):])
-    assert report["sas"] == 2000 and report["lost"] == 0, report
+    assert report["sas"] == 4000 and report["lost"] == 0, report
     assert [row["way"] for row in report["control"]] == WAYS, report["control"]
     for row in report["control"]:
         assert row["lost"] == 0 and row["packets"] > 0, row
         for figure in ["installs_per_s", "install_s", "removals_per_s", "rekeys_per_s", "mpps"]:
             assert row[figure] > 0, (figure, row)
-    assert [row["entries"] for row in report["lookup"]] == [1, 1000, 2000], report["lookup"]
+    assert [row["entries"] for row in report["lookup"]] == [1, 1000, 4000], report["lookup"]
     assert all(row["ours_ns"] > 0 and row["sad_ns"] > 0 and row["burst"] == 32 for row in report["lookup"])
-    assert [(row["size"], row["sas"]) for row in report["packets"]] == [(s, n) for s in [64, 1420] for n in [1, 1000]]
+    cases = [(1000, 1), (1000, 1000), (2000, 1000), (2000, 2000)]
+    assert [(row["size"], row["installed"], row["sas"]) for row in report["packets"]] == \
+        [(size, *case) for size in [64, 1420] for case in cases], report["packets"]
     assert all(row["egress_ns"] > 0 and row["ingress_ns"] > 0 and row["lost"] == 0 for row in report["packets"])
 
     for form in [[], ["--text-report"]]:

@@ -42,10 +42,12 @@ Result<std::vector<ControlRow>> measure_control(const Options& options);
 
 struct PacketRow {
   std::uint32_t size = 0;  // of the clear IP packet
-  std::uint32_t sas = 0;   // SAs that packets take in random order, in each direction
-  double egress_ns = 0;    // a packet
+  std::uint32_t installed = 0;  // SAs in each direction
+  std::uint32_t sas = 0;        // those of them that packets take in random order
+  double egress_ns = 0;         // a packet
   double ingress_ns = 0;
-  double egress_ratio = 1;  // to the row of this size before it, median of paired rounds
+  // To the row of this size with one SA for a thousand, with a thousand installed for more; median of paired rounds.
+  double egress_ratio = 1;
   double ingress_ratio = 1;
   std::uint64_t lost = 0;
   double spread = 0;  // the wider of the two directions'

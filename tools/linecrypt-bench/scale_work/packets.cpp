@@ -65,7 +65,7 @@ Times run(Engine& engine, PacketPool& pool, const std::vector<Pair>& pairs, cons
 }
 
 // The first `count` of a random order of all pairs, so that few SAs lie as far apart in memory as many.
-std::vector<std::uint32_t> order_of(std::uint32_t count, std::uint32_t all, std::mt19937& random) {
+std::vector<std::uint32_t> order_of(std::uint32_t count, std::size_t all, std::mt19937& random) {
   std::vector<std::uint32_t> order(all);
   std::iota(order.begin(), order.end(), 0U);
   std::shuffle(order.begin(), order.end(), random);
@@ -73,64 +73,100 @@ std::vector<std::uint32_t> order_of(std::uint32_t count, std::uint32_t all, std:
   return order;
 }
 
+// An engine with its SAs.
+class Gateway {
+ public:
+  static Result<std::unique_ptr<Gateway>> make(const Options& options, std::uint32_t pairs,
+                                               std::uint64_t first_serial) {
+    auto engine = software::make_software_engine({options.provider});
+    if (!engine) return engine.error();
+    auto gateway = std::make_unique<Gateway>(std::move(*engine), 2 * pairs);
+    EngineSetup setup;
+    setup.slots = gateway->slots_.slots();
+    if (auto opened = gateway->engine_->open(setup); !opened) return opened.error();
+    for (std::uint32_t i = 0; i < pairs; ++i) {
+      const PairSas sas = make_pair_sas(first_serial + i);
+      const Pair pair{*gateway->slots_.allocate(), *gateway->slots_.allocate()};
+      if (auto good = gateway->engine_->install(pair.out, sas.out, {1, 1U << 30U}, 0); !good) return good.error();
+      if (auto good = gateway->engine_->install(pair.in, sas.in, {}, 0); !good) return good.error();
+      gateway->pairs_.push_back(pair);
+    }
+    return gateway;
+  }
+  Gateway(std::unique_ptr<Engine> engine, std::uint32_t room) : slots_(room), engine_(std::move(engine)) {}
+  ~Gateway() { engine_->close(); }
+  Gateway(const Gateway&) = delete;
+  Gateway& operator=(const Gateway&) = delete;
+
+  [[nodiscard]] Engine& engine() noexcept { return *engine_; }
+  [[nodiscard]] const std::vector<Pair>& pairs() const noexcept { return pairs_; }
+
+ private:
+  tables::SlotTable slots_;
+  std::unique_ptr<Engine> engine_;
+  std::vector<Pair> pairs_;
+};
+
+// What one row measures: packets over some of a gateway's SAs.
+struct Case {
+  Gateway* gateway = nullptr;
+  std::uint32_t used = 0;
+  std::size_t base = 0;  // the case that its ratio is to
+  std::vector<std::uint32_t> order{};
+  std::size_t at = 0;
+  std::vector<double> egress{};
+  std::vector<double> ingress{};
+};
+
+// Of the paired rounds.
+double ratio_to(const std::vector<double>& times, const std::vector<double>& base) {
+  std::vector<double> ratios;
+  for (std::size_t i = 0; i < times.size(); ++i) ratios.push_back(times[i] / base[i]);
+  return median(ratios);
+}
+
 }  // namespace
 
 Result<std::vector<PacketRow>> measure_packets(const Options& options) {
-  // 1. All SAs, half of them each way.
+  constexpr std::uint32_t thousand = 1000;
   pin_to(options.worker_core);
+  // 1. A gateway with at most a thousand SAs each way, and one with all.
   const std::uint32_t all = options.sas / 2;
-  tables::SlotTable slots(options.sas);
-  auto engine = software::make_software_engine({options.provider});
-  if (!engine) return engine.error();
-  EngineSetup setup;
-  setup.slots = slots.slots();
-  if (auto opened = (*engine)->open(setup); !opened) return opened.error();
-  std::vector<Pair> pairs;
-  for (std::uint32_t i = 0; i < all; ++i) {
-    const PairSas sas = make_pair_sas(i + 1);
-    const Pair pair{*slots.allocate(), *slots.allocate()};
-    if (auto good = (*engine)->install(pair.out, sas.out, {1, 1U << 30U}, 0); !good) return good.error();
-    if (auto good = (*engine)->install(pair.in, sas.in, {}, 0); !good) return good.error();
-    pairs.push_back(pair);
+  const std::uint32_t few = std::min(all, thousand);
+  auto small = Gateway::make(options, few, 1);
+  if (!small) return small.error();
+  std::unique_ptr<Gateway> large;
+  if (all > few) {
+    auto made = Gateway::make(options, all, 1 + std::uint64_t{few});
+    if (!made) return made.error();
+    large = std::move(*made);
   }
-  // 2. Rounds of 1, 1000 and all SAs in turns.
   std::mt19937 random(7);
   std::vector<PacketRow> rows;
   for (const std::uint32_t size : {64U, 1420U}) {
     PacketPool pool(pool_size, size);
-    std::vector<std::vector<std::uint32_t>> orders;
-    for (const std::uint32_t count : {1U, 1000U, all})
-      if (count <= all && (orders.empty() || count > orders.back().size()))
-        orders.push_back(order_of(count, all, random));
-    std::vector<std::size_t> at(orders.size());
-    std::vector<std::vector<double>> egress(orders.size());
-    std::vector<std::vector<double>> ingress(orders.size());
+    std::vector<Case> cases{{small->get(), 1, 0}, {small->get(), few, 0}};
+    if (large != nullptr) cases.insert(cases.end(), {{large.get(), few, 1}, {large.get(), all, 1}});
+    for (Case& one : cases) one.order = order_of(one.used, one.gateway->pairs().size(), random);
+    // 2. Rounds of all cases in turns; the first one warms.
     std::uint64_t lost = 0;
     for (std::uint32_t round = 0; round < options.rounds + 1; ++round) {
-      for (std::size_t k = 0; k < orders.size(); ++k) {
-        const Times spent = run(**engine, pool, pairs, orders[k], at[k], options.spoil_packet, lost);
-        if (round == 0) continue;  // warms
-        egress[k].push_back(spent.egress);
-        ingress[k].push_back(spent.ingress);
+      for (Case& one : cases) {
+        const Times spent =
+            run(one.gateway->engine(), pool, one.gateway->pairs(), one.order, one.at, options.spoil_packet, lost);
+        if (round == 0) continue;
+        one.egress.push_back(spent.egress);
+        one.ingress.push_back(spent.ingress);
       }
     }
-    for (std::size_t k = 0; k < orders.size(); ++k) {
-      PacketRow row{size, static_cast<std::uint32_t>(orders[k].size()),   median(egress[k]), median(ingress[k]), 1, 1,
-                    lost, std::max(spread(egress[k]), spread(ingress[k]))};
-      if (k != 0) {
-        std::vector<double> out;
-        std::vector<double> in;
-        for (std::size_t i = 0; i < egress[k].size(); ++i) {
-          out.push_back(egress[k][i] / egress[k - 1][i]);
-          in.push_back(ingress[k][i] / ingress[k - 1][i]);
-        }
-        row.egress_ratio = median(out);
-        row.ingress_ratio = median(in);
-      }
-      rows.push_back(row);
+    // 3.
+    for (const Case& one : cases) {
+      const Case& base = cases[one.base];
+      rows.push_back({size, static_cast<std::uint32_t>(one.gateway->pairs().size()), one.used, median(one.egress),
+                      median(one.ingress), ratio_to(one.egress, base.egress), ratio_to(one.ingress, base.ingress), lost,
+                      std::max(spread(one.egress), spread(one.ingress))});
     }
   }
-  (*engine)->close();
   return rows;
 }
 
