@@ -1,12 +1,14 @@
 #include "host/keys/ephemeral_registry.hpp"
 
+#include <absl/container/flat_hash_map.h>
+#include <absl/container/inlined_vector.h>
+#include <absl/container/node_hash_map.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 #include <cstring>
 #include <mutex>
-#include <unordered_map>
 
 #include "host/keys/hmac.hpp"
 #include "host/keys/number_space.hpp"
@@ -23,9 +25,6 @@ struct NameHash {
     return value;
   }
 };
-template <typename Value>
-using ByName = std::unordered_map<NumberSpaceId, Value, NameHash>;
-
 // What the process knows of one name, NumberSpace::space or ::party: equal in either is a clash of directions. One that
 // ever was for egress is kept for good: forgetting it would start its numbers again.
 struct Space {
@@ -39,6 +38,8 @@ struct Space {
     }
   };
 
+  using UsesList = absl::InlinedVector<Uses, 1>;  // seldom more
+
   [[nodiscard]] bool used(std::uint64_t registry, Direction direction) noexcept {
     const auto at = find(registry);
     return at != uses.end() && at->of(direction) != 0;
@@ -47,7 +48,7 @@ struct Space {
   void make_room() { uses.reserve(uses.size() + 1); }
   void add(std::uint64_t registry, Direction direction) {
     auto at = find(registry);
-    if (at == uses.end()) at = uses.insert(at, Uses{registry});
+    if (at == uses.end()) at = uses.insert(at, {.registry = registry});
     ++at->of(direction);
   }
   void drop(std::uint64_t registry, Direction direction) noexcept {
@@ -60,23 +61,23 @@ struct Space {
   std::uint64_t end = 0;  // first number that may never be lent; 0: never claimed for egress
   bool egress_in_use = false;
   std::string user;
-  std::vector<Uses> uses;  // of registries with any: seldom more than one
+  UsesList uses;  // of registries with any
 
  private:
-  std::vector<Uses>::iterator find(std::uint64_t registry) noexcept {
+  UsesList::iterator find(std::uint64_t registry) noexcept {
     return std::ranges::find(uses, registry, &Uses::registry);
   }
 };
 // A space stays where it is while it is known, so that a claim finds it without asking again.
-using Spaces = ByName<Space>;
+using Spaces = absl::node_hash_map<NumberSpaceId, Space, NameHash>;
 
 struct Process {
   std::mutex mutex;
   bool ready = false;
   Hmac naming;
   Spaces spaces;
-  ByName<NonceForm> forms;       // by NumberSpace::key
-  std::uint64_t registries = 0;  // opened so far: names the next
+  absl::flat_hash_map<NumberSpaceId, NonceForm, NameHash> forms;  // by NumberSpace::key
+  std::uint64_t registries = 0;                                   // opened so far: names the next
 };
 
 Process& process() {
