@@ -240,6 +240,7 @@ class InMemory final : public EphemeralRegistry {
     Process& state = process();
     const std::lock_guard lock(state.mutex);
     const NumberSpace named = number_space(state.naming, sa);
+    state.forms.prefetch(named.key);  // among a million it is in no cache; it comes while the space is looked for
     const Known known(state.spaces, named);
     Space& space = known.space.second;
     // 1.
