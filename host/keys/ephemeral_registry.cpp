@@ -55,11 +55,13 @@ struct Space {
     const auto at = find(registry);
     if (--at->of(direction) == 0 && at->egress == 0 && at->ingress == 0) uses.erase(at);
   }
+  [[nodiscard]] bool encrypts() const noexcept {
+    return std::ranges::any_of(uses, [](const Uses& one) { return one.egress != 0; });
+  }
   [[nodiscard]] bool forgettable() const noexcept { return uses.empty() && end == 0; }
 
   std::uint64_t next = 1;
   std::uint64_t end = 0;  // first number that may never be lent; 0: never claimed for egress
-  bool egress_in_use = false;
   std::string user;
   UsesList uses;  // of registries with any
 
@@ -133,7 +135,6 @@ class EphemeralClaim : public Claim {
   }
   ~EphemeralClaim() override {
     const std::lock_guard lock(process().mutex);
-    if (direction_ == Direction::egress) space_.second.egress_in_use = false;
     Spaces& spaces = process().spaces;
     if (&party_ != &space_) {
       party_.second.drop(registry_, direction_);
@@ -251,7 +252,7 @@ class InMemory final : public EphemeralRegistry {
           "key: in use here for the other direction with the same salt, SCI or SSCI; each direction needs a number "
           "space of its own"};
     // 2.
-    if (egress && space.egress_in_use)
+    if (egress && space.encrypts())
       return Error{
           fmt::format("key: {} encrypts with this key and salt (or SCI) already; a second user would repeat "
                       "nonces",
@@ -264,10 +265,7 @@ class InMemory final : public EphemeralRegistry {
                       text_of(form), text_of(named.form))};
     if (egress) space.user = label;
     auto claim = std::make_unique<EphemeralClaim>(number_, named.direction, known.space, known.party);
-    if (egress) {
-      space.end = named.end();
-      space.egress_in_use = true;
-    }
+    if (egress) space.end = named.end();
     return std::unique_ptr<Claim>(std::move(claim));
   }
 
