@@ -41,7 +41,7 @@ Result<std::vector<ControlRow>> measure_control(const Options& options);
 // ---- packets.cpp: packets over many SAs ----
 
 struct PacketRow {
-  std::uint32_t size = 0;  // of the clear IP packet
+  std::uint32_t size = 0;       // of the clear IP packet
   std::uint32_t installed = 0;  // SAs in each direction
   std::uint32_t sas = 0;        // those of them that packets take in random order
   double egress_ns = 0;         // a packet
