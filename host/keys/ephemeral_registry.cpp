@@ -25,6 +25,7 @@ struct NameHash {
     return value;
   }
 };
+
 // What the process knows of one name, NumberSpace::space or ::party: equal in either is a clash of directions. One that
 // ever was for egress is kept for good: forgetting it would start its numbers again.
 struct Space {
@@ -38,7 +39,7 @@ struct Space {
     }
   };
 
-  using UsesList = absl::InlinedVector<Uses, 1>;  // seldom more
+  using UsesList = absl::InlinedVector<Uses, 1>;  // seldom of more than one registry
 
   [[nodiscard]] bool used(std::uint64_t registry, Direction direction) noexcept {
     const auto at = find(registry);
@@ -63,7 +64,7 @@ struct Space {
   std::uint64_t next = 1;
   std::uint64_t end = 0;  // first number that may never be lent; 0: never claimed for egress
   std::string user;
-  UsesList uses;  // of registries with any
+  UsesList uses;
 
  private:
   UsesList::iterator find(std::uint64_t registry) noexcept {
