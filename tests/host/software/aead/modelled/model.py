@@ -47,7 +47,12 @@ class Program:
 
     def trace(self, code, direction, key, size):
         """The instructions of the code itself: without the emulation, and without what calls it."""
-        done = subprocess.run([self.path, code, direction, str(key), str(size), str(MESSAGES)], check=True, capture_output=True, text=True)
+        done = subprocess.run([self.path, code, direction, str(key), str(size), str(MESSAGES)], check=False, capture_output=True, text=True)
+        if done.returncode == 77:
+            print(f"skipped: {done.stderr.strip()}")
+            sys.exit(77)
+        if done.returncode != 0:
+            raise SystemExit(f"model: the trace ended with {done.returncode}: {done.stderr.strip()}")
         executed = []
         before = None
         for address in (int(line, 16) for line in done.stdout.split()):
