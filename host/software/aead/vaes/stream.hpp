@@ -112,7 +112,6 @@ template <class V, bool Sealing>
     for (std::size_t i = 0; i < V::stride; ++i) V::store(out + i * width, V::sum(V::load(in + i * width), stream[i]));
     in += stride;
     out += stride;
-    left -= stride;
   };
   const auto step = [&]<Beside Also, std::size_t Count = V::stride>(const std::uint8_t* from)
       __attribute__((always_inline)) {
@@ -122,15 +121,18 @@ template <class V, bool Sealing>
   if (owes) {
     step.template operator()<Beside{.first_block = true}>(nullptr);
     turn();
+    left -= stride;
     while (left >= stride) {
       step.template operator()<Beside{.hash = true}>(out - stride);
       turn();
+      left -= stride;
     }
   } else {
     first_block = encrypt_block(key, first_block);
     for (std::size_t strides = left / stride; strides != 0; --strides) {
       step.template operator()<Beside{.hash = true}>(in);
       turn();
+      left -= stride;
     }
   }
   // 3.
