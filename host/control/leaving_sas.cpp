@@ -6,7 +6,7 @@
 namespace linecrypt::control {
 
 void LeavingSas::add(One one) {
-  if (one.recorded && one.direction == Direction::ingress && reclamation_.begin != nullptr) {
+  if (one.marked() && reclamation_.begin != nullptr) {
     leaving_.push_back({reclamation_.begin(reclamation_.self), std::move(one)});
     let_go();
   } else {
@@ -15,7 +15,7 @@ void LeavingSas::add(One one) {
 }
 
 void LeavingSas::retire(One one) {
-  if (one.recorded && one.direction == Direction::ingress) {
+  if (one.marked()) {
     const std::uint64_t top = std::max(one.top, slots_.slots()[one.id.index].window.top());
     if (top > one.recorded_mark) marks_.push_back({one.id, {one.claim->space(), top}});
   }

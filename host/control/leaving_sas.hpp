@@ -31,6 +31,9 @@ class LeavingSas {
     std::uint64_t recorded_mark = 0;  // what the journal has of it
     bool recorded = false;            // its numbers are in the journal
     Direction direction = Direction::egress;
+
+    // Its mark is in the journal, and must cover what a worker may still take.
+    [[nodiscard]] bool marked() const noexcept { return recorded && direction == Direction::ingress; }
   };
 
   LeavingSas(const Reclamation& reclamation, tables::SlotTable& slots, std::vector<PendingMark>& marks)

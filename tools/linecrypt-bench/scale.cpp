@@ -81,8 +81,7 @@ Report Run::report(const Machine& machine) const {
                   scale_.control_core, scale_.worker_core, lost()),
       "Lookups: bursts of 32, each found; rte_ipsec_sad by SPI only, with its reader and writer concurrency.",
       "Packets: ESP tunnel, AES-128-GCM, ESN, window 1024, bursts of 32, SAs in random order, those of a thousand "
-      "among "
-      "more scattered over all of them; 'ratio': a thousand to one, more to a thousand that are alone, median of "
+      "among more scattered over all of them; 'ratio': a thousand to one, more to a thousand that are alone, median of "
       "paired rounds.",
   };
   if (!control_.empty()) {
