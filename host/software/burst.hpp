@@ -7,14 +7,13 @@
 #include <span>
 
 #include "host/software/aead/provider.hpp"
-#include "host/software/work.hpp"
+#include "host/software/train.hpp"
 #include "host/values/events.hpp"
 #include "linecrypt/packet.hpp"
 #include "linecrypt/sa_slot.hpp"
 
 namespace linecrypt::software {
 
-inline constexpr std::uint32_t burst_largest = 64;
 inline constexpr std::uint32_t packet_largest = 9728;
 
 class Burst {
@@ -30,27 +29,19 @@ class Burst {
   [[nodiscard]] Events& events() noexcept { return events_; }
 
  private:
-  // Ops of one direction, and whose they are.
-  struct Ops {
-    std::array<AeadOp, burst_largest> op;
-    std::array<std::uint8_t, burst_largest> job{};
-    std::uint32_t count = 0;
-  };
-
-  // Takes the jobs of `going`, one bit each, through a stage; returns those that go on to another.
-  std::uint64_t run_stage(std::uint64_t going, std::uint8_t stage) noexcept;
-  // Takes the first jobs of `going`, as many as ask for the operation, out of it and as far as the provider's call.
-  template <Operation operation>
-  std::uint64_t begin_all(std::uint64_t& going, std::uint8_t stage) noexcept;
-  template <Operation operation>
-  Verdict begin(Work& work, SaId sa, AeadOp& op) noexcept;
-  std::uint64_t finish(Ops& ops, std::uint8_t stage) noexcept;
+  // Takes the jobs of `queue` through a stage; those that go on to another are put into `further`.
+  void run_stage(const Queue& queue, Queue& further, std::uint8_t place) noexcept;
+  // The next train of the stage's queue as far as the provider's call, or the next job to its verdict.
+  void begin(BurstStage& stage) noexcept;
 
   AeadProvider* provider_;
   std::size_t key_prefetched_;
   std::span<SaSlot> slots_;
   Events events_;
-  std::array<Work, burst_largest> works_{};
+  Queue first_;  // jobs on their way through the first stage, and through the second
+  Queue second_;
+  std::array<Train, burst_largest> trains_;
+  Train* next_train_ = trains_.data();
   Ops seal_;
   Ops open_;
 };

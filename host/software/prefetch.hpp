@@ -6,25 +6,18 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <bit>
 #include <cstdint>
 #include <span>
 
 #include "host/software/sa_head.hpp"
-#include "host/software/work.hpp"
+#include "host/software/train.hpp"
 #include "linecrypt/sa_slot.hpp"
 
 namespace linecrypt::software {
 
 // All SAs of a table with fewer slots stay in a core's second-level cache: asking for them costs more than it saves.
 inline constexpr std::size_t slots_worth_prefetching = 512;
-inline constexpr std::size_t jobs_prefetched = 64;  // as many as a word of `going` has bits
 inline constexpr std::size_t cache_line = 64;
-
-// The job on its way next to be looked at is the lowest bit of `going`; each is a position in `works`.
-inline const Stage& stage_of(std::span<const Work> works, std::uint64_t going, std::uint8_t stage) noexcept {
-  return works[static_cast<std::size_t>(std::countr_zero(going))].job->stages[stage];
-}
 
 // The first line of the slots of a burst's first stages. True: they are of several SAs.
 inline bool prefetch_first_slots(std::span<Job* const> jobs, std::span<SaSlot> slots) noexcept {
@@ -41,10 +34,10 @@ inline bool prefetch_first_slots(std::span<Job* const> jobs, std::span<SaSlot> s
 }
 
 // The same for a later stage.
-inline void prefetch_slots(std::span<const Work> works, std::uint64_t going, std::uint8_t stage,
-                           std::span<SaSlot> slots) noexcept {
+inline void prefetch_slots(const Queue& queue, std::uint8_t stage, std::span<SaSlot> slots) noexcept {
   // No access, only an address: an index beyond the table is refused later.
-  for (; going != 0; going &= going - 1) __builtin_prefetch(slots.data() + stage_of(works, going, stage).sa.index, 1);
+  for (std::uint32_t i = 0; i < queue.count; ++i)
+    __builtin_prefetch(slots.data() + queue.job[i]->stages[stage].sa.index, 1);
 }
 
 // Brings what packets touch of their SAs towards the cache, once their slots are on their way. `key_size`: of the
@@ -54,14 +47,14 @@ inline void prefetch_slots(std::span<const Work> works, std::uint64_t going, std
 //    the word of the window that the next number falls into. A slot that holds another SA is left alone: its context
 //    may be anything. Packets of one SA behind each other cost it once.
 // 2. The keys.
-inline void prefetch_sas(std::span<const Work> works, std::uint64_t going, std::uint8_t stage, std::span<SaSlot> slots,
+inline void prefetch_sas(const Queue& queue, std::uint8_t stage, std::span<SaSlot> slots,
                          std::size_t key_size) noexcept {
-  std::array<const ContextHead*, jobs_prefetched> heads{};
+  std::array<const ContextHead*, burst_largest> heads{};
   std::size_t live = 0;
   // 1.
   SaId last{};
-  for (; going != 0; going &= going - 1) {
-    const SaId id = stage_of(works, going, stage).sa;
+  for (std::uint32_t i = 0; i < queue.count; ++i) {
+    const SaId id = queue.job[i]->stages[stage].sa;
     if (id == last || id.index >= slots.size() || !id.valid()) continue;
     last = id;
     SaSlot& slot = slots[id.index];

@@ -47,9 +47,17 @@ class ReplayWindow {
 
   [[nodiscard]] ReplayCheck check(std::uint64_t number) const noexcept {
     const std::uint64_t top = this->top();
-    if (size_ == 0 || number > top) return ReplayCheck::fresh;
+    if (number > top || size_ == 0) return ReplayCheck::fresh;
     if (top - number >= size_) return ReplayCheck::late;
     return (words_[place(number)] >> (number % 64) & 1U) != 0 ? ReplayCheck::duplicate : ReplayCheck::fresh;
+  }
+
+  // `number` is the one behind the top, as most are, and there is a window: fresh.
+  [[nodiscard]] bool is_next(std::uint64_t number) const noexcept { return number == top() + 1 && size_ != 0; }
+  // accept() for such a one. The bit that it passes over is the one that it sets.
+  void accept_next(std::uint64_t number) noexcept {
+    top_.store(number, std::memory_order_relaxed);
+    words_[place(number)] |= std::uint64_t{1} << (number % 64);
   }
 
   // Marks `number` as seen; call only after its tag is good and check() said fresh.

@@ -54,8 +54,8 @@ std::uint64_t checksum_flags(const std::uint8_t* ip, std::uint32_t length, bool 
   std::uint64_t flags = 0;
   // A wrong one only comes where the devarg inner_ip_csum says `carry`.
   if (want_ip && packet.valid && packet.family == Family::ipv4)
-    flags |= wire::ipv4_checksum_of(ip, packet.header_length) == 0 ? RTE_MBUF_F_RX_IP_CKSUM_GOOD
-                                                                   : RTE_MBUF_F_RX_IP_CKSUM_BAD;
+    flags |= wire::ipv4_checksum_is_right(ip, packet.header_length) ? RTE_MBUF_F_RX_IP_CKSUM_GOOD
+                                                                    : RTE_MBUF_F_RX_IP_CKSUM_BAD;
   const Segment segment = segment_of(packet);
   if (!want_l4 || segment.length == 0) return flags;
   if (packet.protocol == wire::protocol_udp && wire::load16(ip + segment.offset + wire::udp_checksum) == 0) {

@@ -9,6 +9,7 @@
 #include <span>
 
 #include "host/software/esp/sa_context.hpp"
+#include "linecrypt/wire/ecn.hpp"
 
 namespace linecrypt::software::esp {
 namespace {
@@ -65,12 +66,12 @@ void write_template(EgressContext& context, const EspSa& sa) {
 // Shape::plain.
 bool is_plain(const EspSa& sa) {
   return sa.mode == EspMode::tunnel && sa.source.family == Family::ipv4 && sa.esn && !is_gmac(sa.algorithm) &&
-         !sa.udp && sa.tfc_pad_to == 0;
+         !sa.udp && sa.tfc_pad_to == 0 && !sa.decrement_ttl && sa.verify_inner_checksum;
 }
 
 void fill_settings(Settings& settings, const EspSa& sa) {
   std::memcpy(settings.salt.data(), sa.salt.bytes().data(), settings.salt.size());
-  settings.spi = sa.spi;
+  wire::store32(settings.spi.data(), sa.spi);
   settings.tunnel = sa.mode == EspMode::tunnel;
   settings.esn = sa.esn;
   settings.gmac = is_gmac(sa.algorithm);
@@ -81,14 +82,23 @@ void fill_settings(Settings& settings, const EspSa& sa) {
   settings.plain = is_plain(sa);
 }
 
+// DSCP: the inner one or the SA's (RFC 4301 5.1.2 note 4). ECN by RFC 6040 4.1: what becomes of two set bits says which
+// are copied. DF: copied, set or clear.
+void fill_marks(EgressSettings& settings, const EspSa& sa) {
+  constexpr std::uint8_t df = wire::ipv4_flag_df >> 8U;
+  const auto ecn = static_cast<std::uint8_t>(wire::ecn_of_outer(wire::Ecn::ce, sa.ecn));
+  settings.class_copied = static_cast<std::uint8_t>((sa.dscp_copy_out ? wire::dscp_mask : 0) | ecn);
+  settings.class_set = static_cast<std::uint8_t>(sa.dscp_copy_out ? 0 : sa.dscp << 2U);
+  settings.flags_copied = sa.df == DfPolicy::copy ? df : std::uint8_t{0};
+  settings.flags_set = sa.df == DfPolicy::set ? df : std::uint8_t{0};
+}
+
 ContextHead* make_egress(const EspSa& sa, void* memory) {
   auto* const context = new (memory) EgressContext;
   fill_settings(*context, sa);
-  context->df = sa.df;
-  context->dscp_copy_out = sa.dscp_copy_out;
+  fill_marks(*context, sa);
   context->decrement_ttl = sa.decrement_ttl;
   context->flow_label_copy = sa.flow_label_copy;
-  context->dscp = sa.dscp;
   context->tfc_pad_to = sa.tfc_pad_to;
   context->identification = static_cast<std::uint16_t>(mix(sa.spi));
   // A flow label of 0 would mean "no flow" (RFC 6437 2).
@@ -152,7 +162,7 @@ Result<void> move_egress(const EgressContext& live, const SetPeer& peer, EgressC
     return good;
   }
   wire::store16(p + wire::udp_destination_port, peer.port);
-  moved.identification = static_cast<std::uint16_t>(mix(live.spi));
+  moved.identification = static_cast<std::uint16_t>(mix(wire::load32(live.spi.data())));
   return {};
 }
 

@@ -1,16 +1,12 @@
-// ESP ingress: ESP -> clear IP packet (RFC 4303 3.4). See host/software/work.hpp for the shape.
+// ESP ingress: ESP -> clear IP packet (RFC 4303 3.4). See host/software/train.hpp for the shape.
 #pragma once
 
-#include "host/software/aead/provider.hpp"
-#include "host/software/esp/context.hpp"
-#include "host/software/work.hpp"
-#include "host/values/events.hpp"
+#include "host/software/train.hpp"
 
 namespace linecrypt::software::esp {
 
-// pending: `op` is filled, go on. Else the job's verdict.
-Verdict prepare_decapsulate(Work& work, AeadOp& op, Events& events) noexcept;
-// The final verdict.
-Verdict finish_decapsulate(Work& work, const AeadOp& op, Events& events) noexcept;
+// The train's slot holds a live ingress SA of ESP.
+void prepare_decapsulate(Train& train, BurstStage& stage) noexcept;
+void finish_decapsulate(const Train& train, BurstStage& stage) noexcept;
 
 }  // namespace linecrypt::software::esp

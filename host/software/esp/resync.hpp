@@ -28,9 +28,10 @@ struct Resync {
   std::uint16_t failures = 0;                      // in a row; at most run_needed are counted
   std::uint16_t run_needed = resync_run_smallest;  // failures that the next try needs
 
-  // How far ahead of the inferred high half this packet is opened; 0: not at all.
+  // The next packet shall be tried.
+  [[nodiscard]] bool due() const noexcept { return resync_on && failures >= run_needed; }
+  // Precondition: due(). How far ahead of the inferred high half this packet is opened.
   [[nodiscard]] std::uint32_t try_ahead(ResyncTally& tally) noexcept {
-    if (!resync_on || failures < run_needed) return 0;
     failures = 0;
     run_needed = static_cast<std::uint16_t>(std::min<std::uint32_t>(run_needed * 2U, resync_run_largest));
     const std::uint32_t ahead = next_ahead;
@@ -41,10 +42,12 @@ struct Resync {
   void count_failure() noexcept {
     if (resync_on && failures < run_needed) ++failures;
   }
+  // An authentic packet behind the one before it changes nothing.
+  [[nodiscard]] bool at_rest() const noexcept { return failures == 0 && next_ahead == 1; }
   // A packet with this number is authentic; `top` is the top of the window of `window` numbers before it moves.
   void count_authentic(std::uint64_t number, std::uint64_t top, std::uint32_t window, ResyncTally& tally) noexcept {
-    if (failures != 0) failures = 0;
-    if (next_ahead != 1) next_ahead = 1;
+    failures = 0;
+    next_ahead = 1;
     // Inference alone leads no further than this (RFC 4303 A2.2).
     if (number <= top || number - top <= (std::uint64_t{1} << 32U) - window) return;
     run_needed = resync_run_smallest;

@@ -10,7 +10,7 @@
 #include "host/software/esp/context.hpp"
 #include "host/software/esp/resync.hpp"
 #include "host/software/sa_head.hpp"
-#include "host/software/work.hpp"
+#include "host/software/train.hpp"
 #include "linecrypt/esp_sa.hpp"
 #include "linecrypt/sa_slot.hpp"
 #include "linecrypt/wire/endian.hpp"
@@ -27,9 +27,11 @@ inline constexpr std::uint32_t esp_front = wire::esp_header_size + wire::esp_iv_
 // Contexts are 128 bytes: what every packet of an SA over IPv4 needs stands in the first cache line, longer headers and
 // addresses and what seldom happens in the second.
 
+using WireSpi = std::array<std::uint8_t, 4>;
+
 struct Settings {
   std::array<std::uint8_t, 4> salt{};
-  std::uint32_t spi = 0;
+  WireSpi spi{};
   bool plain = false;  // Shape::plain
   bool tunnel = false;
   bool esn = false;
@@ -41,11 +43,13 @@ struct Settings {
 };
 
 struct EgressSettings : Settings {
-  DfPolicy df = DfPolicy::copy;
-  bool dscp_copy_out = false;
+  // The outer header's TOS or traffic class, and in IPv4's flags DF: these bits of the inner packet's, and these.
+  std::uint8_t class_copied = 0;
+  std::uint8_t class_set = 0;
+  std::uint8_t flags_copied = 0;
+  std::uint8_t flags_set = 0;
   bool decrement_ttl = false;
   bool flow_label_copy = false;
-  std::uint8_t dscp = 0;
   std::uint8_t outer_size = 0;  // tunnel mode: IP and UDP headers; transport mode: UDP
   std::uint16_t tfc_pad_to = 0;
   std::uint16_t header_sum = 0;  // IPv4: one's-complement sum of the header from TTL on, its checksum taken for 0
@@ -82,12 +86,13 @@ struct IngressContext : ContextHead, Resync, IngressSettings {
 static_assert(sizeof(EgressContext) <= context_size_largest && sizeof(IngressContext) <= context_size_largest);
 
 template <typename Context>
-[[nodiscard]] inline Context& context_of(Work& work) noexcept {
-  return *static_cast<Context*>(static_cast<ContextHead*>(work.context));
+[[nodiscard]] inline Context& context_of(const Train& train) noexcept {
+  return *static_cast<Context*>(train.context);
 }
 
-// Most SAs are tunnels over IPv4 with ESN and encryption, and without UDP and TFC padding. Their packets go through
-// functions that know it, and do not ask for each packet what never changes.
+// Most SAs are tunnels over IPv4 with ESN and encryption, and without UDP, TFC padding and a TTL to lower, and
+// have the inner header's checksum verified. Their packets go through functions that know it, and do not ask for each
+// packet what never changes.
 enum class Shape : std::uint8_t { any, plain };
 
 // Settings as functions for one shape ask for them.
@@ -97,18 +102,23 @@ struct Of {
   static bool esn(const Settings& settings) noexcept { return plain || settings.esn; }
   static bool gmac(const Settings& settings) noexcept { return !plain && settings.gmac; }
   static bool udp(const Settings& settings) noexcept { return !plain && settings.udp; }
+  static bool decrement_ttl(const EgressSettings& settings) noexcept { return !plain && settings.decrement_ttl; }
+  static wire::HeaderChecksum inner_checksum(const Settings& settings) noexcept {
+    return plain ? wire::HeaderChecksum::verify : settings.inner_checksum;
+  }
   static Family outer_family(const Settings& settings) noexcept { return plain ? Family::ipv4 : settings.outer_family; }
 };
 
-// Nonce and associated data of a packet whose SPI, sequence number and IV (`iv`) are written at `esp`, with
-// `text_length` bytes of text behind them and the ICV behind the text. Work::number is its full number.
+// Nonce and associated data of packet `number`, whose SPI, sequence number and IV (`iv`) are written at `esp`, with
+// `text_length` bytes of text behind them and the ICV behind the text. `aad` stays with `op`.
 //
 // 1. Nonce: salt, IV (RFC 4106 4).
 // 2. Associated data: SPI and the number, of which ESN's high half is not on the wire (RFC 4106 5, RFC 4543 3.3).
 // 3. GMAC: IV and text are associated data too, and nothing is encrypted (RFC 4543 3.3).
 template <Shape shape, typename Context>
-[[gnu::always_inline]] inline void fill_aead(const Context& context, Work& work, AeadOp& op, std::uint8_t* esp,
-                                             std::uint64_t iv, std::uint32_t text_length) noexcept {
+[[gnu::always_inline]] inline void fill_aead(const Context& context, std::uint64_t number, std::uint8_t* aad,
+                                             AeadOp& op, std::uint8_t* esp, std::uint64_t iv,
+                                             std::uint32_t text_length) noexcept {
   std::uint8_t* text = esp + esp_front;
   // 1.
   op.key = context.key;
@@ -116,9 +126,9 @@ template <Shape shape, typename Context>
   wire::store64(op.iv + 4, iv);
   // 2.
   if (Of<shape>::esn(context)) {
-    wire::store32(work.aad.data(), context.spi);
-    wire::store64(work.aad.data() + 4, work.number);
-    op.aad_head = work.aad.data();
+    std::memcpy(aad, context.spi.data(), context.spi.size());
+    wire::store64(aad + 4, number);
+    op.aad_head = aad;
     op.aad_head_length = 12;
   } else {
     op.aad_head = esp;
@@ -144,24 +154,27 @@ template <Shape shape, typename Context>
   return l2_length == 0 || (l2_length >= wire::ethernet_size && l2_length <= packet.length);
 }
 
-// Precondition: l2_header_fits().
-inline void set_ethertype(Packet& packet, std::uint32_t l2_length, Family family) noexcept {
-  if (l2_length == 0) return;
-  wire::store16(packet.data + l2_length - 2, family == Family::ipv4 ? wire::ethertype_ipv4 : wire::ethertype_ipv6);
+// A packet of the common kind: IPv4 without options behind an Ethernet header without tags. Most are.
+[[nodiscard, gnu::always_inline]] inline bool is_common(const Packet& packet, const Job& job) noexcept {
+  return job.l2_length == wire::ethernet_size && packet.length >= wire::ethernet_size + wire::ipv4_size &&
+         packet.data[wire::ethernet_size] == wire::ipv4_no_options;
 }
 
-// Moves the `length` bytes of an l2 header; nearly all are untagged Ethernet and cost no call.
-inline void move_l2(std::uint8_t* to, const std::uint8_t* from, std::uint32_t length) noexcept {
-  if (length != wire::ethernet_size) {
-    std::memmove(to, from, length);
-    return;
+// Moves the l2 header of `length` bytes that ends before `from` to before `to`, where it names a packet of `family`.
+// Nearly all are untagged Ethernet and cost no call. Precondition: l2_header_fits().
+[[gnu::always_inline]] inline void move_l2(std::uint8_t* to, const std::uint8_t* from, std::uint32_t length,
+                                           Family family) noexcept {
+  const std::uint16_t type = family == Family::ipv4 ? wire::ethertype_ipv4 : wire::ethertype_ipv6;
+  if (length == wire::ethernet_size) [[likely]] {
+    std::uint64_t front;
+    std::memcpy(&front, from - wire::ethernet_size, sizeof front);
+    const std::uint64_t back = wire::load64(from - sizeof back) >> 16U << 16U | type;
+    std::memcpy(to - wire::ethernet_size, &front, sizeof front);
+    wire::store64(to - sizeof back, back);
+  } else if (length != 0) {
+    std::memmove(to - length, from - length, length);
+    wire::store16(to - 2, type);
   }
-  std::uint64_t front;
-  std::uint64_t back;
-  std::memcpy(&front, from, sizeof front);
-  std::memcpy(&back, from + wire::ethernet_size - sizeof back, sizeof back);
-  std::memcpy(to, &front, sizeof front);
-  std::memcpy(to + wire::ethernet_size - sizeof back, &back, sizeof back);
 }
 
 // Writes an IP header's length for a packet of `total` bytes, and the IPv4 checksum.

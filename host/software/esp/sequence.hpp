@@ -6,29 +6,33 @@
 
 namespace linecrypt::software::esp {
 
-// The full number of a packet that carries `low`, seen from a window of `window` numbers that ends at `top`
-// (RFC 4303 A2.2). None: it would lie before number 0 or behind the last number.
+// The full numbers of packets by the low halves that they carry, seen from a window of `window` numbers that ends at
+// `top` (RFC 4303 A2.2).
 //
-// 1. Case A, the window lies within one subspace: numbers left of its bottom can only be of the next subspace.
-// 2. Case B, the window reaches back into the subspace before: numbers from its bottom on are of that one.
+// Whichever case of the appendix the window is in, a number is taken for the first one from the window's bottom on that
+// has its low half: in case A numbers left of the bottom are of the next subspace, in case B, where the window reaches
+// back, numbers from the bottom on are of the one before.
+class NumberInference {
+ public:
+  constexpr NumberInference(std::uint64_t top, std::uint32_t window) noexcept
+      : bottom_(top - window + 1), below_zero_(top < window - 1) {}
+
+  // None: it would lie before number 0 or behind the last number.
+  [[nodiscard]] constexpr std::optional<std::uint64_t> infer(std::uint32_t low) const noexcept {
+    const std::uint64_t number = bottom_ + (low - static_cast<std::uint32_t>(bottom_));
+    // A bottom below 0 is one at the far end of the numbers: what is from there on must have come round, nothing else.
+    if ((number < bottom_) != below_zero_) return std::nullopt;
+    return number;
+  }
+
+ private:
+  std::uint64_t bottom_;
+  bool below_zero_;
+};
+
 [[nodiscard]] constexpr std::optional<std::uint64_t> infer_number(std::uint32_t low, std::uint64_t top,
                                                                   std::uint32_t window) noexcept {
-  const auto top_low = static_cast<std::uint32_t>(top);
-  const auto top_high = static_cast<std::uint32_t>(top >> 32U);
-  const std::uint32_t bottom = top_low - window + 1;  // wraps in case B
-  std::uint32_t high = top_high;
-  if (top_low >= window - 1) {
-    // 1.
-    if (low < bottom) {
-      if (top_high == 0xffffffffU) return std::nullopt;
-      ++high;
-    }
-  } else if (low >= bottom) {
-    // 2.
-    if (top_high == 0) return std::nullopt;
-    --high;
-  }
-  return std::uint64_t{high} << 32U | low;
+  return NumberInference(top, window).infer(low);
 }
 
 }  // namespace linecrypt::software::esp

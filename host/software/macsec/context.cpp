@@ -51,6 +51,8 @@ Result<void*> make_context(const MacsecSa& sa, void* memory) {
   context->source_is_sci = secy.sci_encoding == SciEncoding::end_station || secy.sci_encoding == SciEncoding::scb;
   context->replay_protect = secy.replay_protect;
   context->validate = secy.validate;
+  context->plain = secy.sci_encoding == SciEncoding::explicit_sci && secy.clear_tags.empty() && secy.encrypt &&
+                   secy.confidentiality_offset == 0;
   context->pn_soft_limit = pn_threshold_of(secy);
   context->lowest_pn.store(sa.lowest_pn, std::memory_order_relaxed);
   return static_cast<void*>(static_cast<ContextHead*>(context));

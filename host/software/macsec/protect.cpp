@@ -1,12 +1,20 @@
 #include "host/software/macsec/protect.hpp"
 
 #include "host/software/macsec/sa_context.hpp"
-#include "host/values/lifetimes.hpp"
+#include "host/values/likely.hpp"
 #include "host/values/numbers.hpp"
 
 namespace linecrypt::software::macsec {
+namespace {
 
-// IEEE 802.1AE-2018 10.5.
+// The threshold of packet numbers is reached: said once.
+[[gnu::noinline]] void tell_threshold(Context& context, const SaSlot& slot, Events& events) noexcept {
+  if (context.threshold_reported) return;
+  context.threshold_reported = true;
+  events.raise(slot, EventKind::pn_threshold);
+}
+
+// IEEE 802.1AE-2018 10.5, for SAs of one shape.
 //
 // 1. One segment, with an Ethernet header, and exactly the configured VLAN tags in clear: never a frame in another
 // VLAN.
@@ -16,49 +24,66 @@ namespace linecrypt::software::macsec {
 // 5. Insert the SecTAG behind the addresses and VLAN tags (10.5.3, 9.3): SL for short data (9.7), PN's low 32 bits
 // (9.8).
 // 6. Name what is encrypted and what is protected (10.5.4, 14.5).
-Verdict prepare_protect(Work& work, AeadOp& op, Events& events) noexcept {
-  Context& context = context_of(work);
-  Packet& packet = *work.packet;
-  // 1.
-  if (packet.next != nullptr) return Verdict::unsupported;
-  const Verdict tags = wire::match_clear_tags(context.clear_tags, packet.data, packet.length);
-  if (tags != Verdict::pending) return tags;
-  // 2.
-  if (packet.length + context.tag_size + macsec_icv_size > wire::macsec_frame_largest) return Verdict::oversize;
-  if (packet.headroom < context.tag_size || packet.tailroom < macsec_icv_size) return Verdict::no_buffer;
-  // 3.
-  if (context.source_is_sci) {
-    const std::uint8_t* const source = packet.data + wire::mac_size;
-    const std::uint64_t address = (std::uint64_t{wire::load32(source)} << 16U) | wire::load16(source + 4);
-    if (address != context.sci >> 16U) return Verdict::unsupported;
-  }
-  // 4.
-  const std::uint32_t offset = context.clear_tags.sectag_offset();
-  const std::uint32_t data_length = packet.length - offset;
-  const std::uint64_t last = context.xpn ? number_last_64bit : number_last_32bit;
-  Verdict why = Verdict::pending;
-  if (!take_number(*work.slot, last, events, work.number, why)) return why;
-  if (work.number + 1 >= context.pn_soft_limit && !context.threshold_reported) {
-    context.threshold_reported = true;
-    events.raise(*work.slot, EventKind::pn_threshold);
-  }
-  count_packet(*work.slot, data_length, events);
-  // 5. Sizes are kept in locals: a store into the packet could be one into them for all that the compiler knows.
-  const std::uint32_t tag_size = context.tag_size;
-  std::uint8_t* const before = packet.data;
-  packet.push_front(tag_size);
-  packet.set_length(packet.length + macsec_icv_size);
-  std::uint8_t* const tag = before - tag_size + offset;
-  wire::move_head(before - tag_size, before, offset);
-  // Both sizes of a SecTAG are this: a copy of eight bytes, or of sixteen.
-  std::memcpy(tag, context.tag.data(), wire::sectag_size);
-  if (tag_size != wire::sectag_size)
-    std::memcpy(tag + wire::sectag_size, context.tag.data() + wire::sectag_size, wire::sectag_size);
-  tag[wire::sectag_short_length_offset] = wire::build_short_length(data_length);
-  wire::store32(tag + wire::sectag_pn_offset, static_cast<std::uint32_t>(work.number));
-  // 6.
-  fill_op(context, work, op, offset, tag_size, data_length, context.encrypt);
-  return Verdict::pending;
+template <Shape shape>
+[[gnu::noinline]] void prepare(Train& train, BurstStage& stage) noexcept {
+  using Sa = Of<shape>;
+  Context& context = context_of(train);
+  SaSlot& slot = *train.slot;
+  EgressTrain numbers(slot, context.xpn ? number_last_64bit : number_last_32bit, stage.events);
+  // In locals: a store into a frame could be one into the context for all that the compiler knows.
+  const std::uint32_t tag_size = Sa::tag_size(context);
+  const std::uint32_t offset = Sa::sectag_offset(context);
+  const std::uint64_t pn_soft_limit = context.threshold_reported ? ~std::uint64_t{0} : context.pn_soft_limit;
+  prepare_each(
+      train, stage, [&](Job & job, Work & work, AeadOp & op) __attribute__((always_inline)) {
+        Packet& packet = *job.destination;
+        const std::uint32_t length = packet.length;
+        // 1.
+        if (packet.next != nullptr) return Verdict::unsupported;
+        const Verdict tags = Sa::match_clear_tags(context, packet.data, length);
+        if (tags != Verdict::pending) return tags;
+        // 2.
+        if (length + tag_size + macsec_icv_size > wire::macsec_frame_largest) return Verdict::oversize;
+        if (packet.headroom < tag_size || packet.tailroom < macsec_icv_size) return Verdict::no_buffer;
+        // 3.
+        if (Sa::source_is_sci(context)) {
+          const std::uint8_t* const source = packet.data + wire::mac_size;
+          const std::uint64_t address = (std::uint64_t{wire::load32(source)} << 16U) | wire::load16(source + 4);
+          if (address != context.sci >> 16U) return Verdict::unsupported;
+        }
+        // 4.
+        const std::uint32_t data_length = length - offset;
+        std::uint64_t number = 0;
+        if (const Verdict verdict = numbers.take(data_length, number); verdict != Verdict::pending) [[unlikely]]
+          return verdict;
+        job.number = number;
+        if (!nearly_always(number + 1 < pn_soft_limit)) tell_threshold(context, slot, stage.events);
+        // 5.
+        std::uint8_t* const before = packet.data;
+        std::uint8_t* const frame = before - tag_size;
+        packet.push_front(tag_size);
+        packet.set_length(length + tag_size + macsec_icv_size);
+        std::uint8_t* const tag = frame + offset;
+        wire::move_head(frame, before, offset);
+        std::memcpy(tag, context.tag.data(), wire::sectag_pn_offset);
+        tag[wire::sectag_short_length_offset] = wire::build_short_length(data_length);
+        wire::store32(tag + wire::sectag_pn_offset, static_cast<std::uint32_t>(number));
+        if (tag_size != wire::sectag_size)
+          std::memcpy(tag + wire::sectag_sci_offset, context.tag.data() + wire::sectag_sci_offset, 8);
+        // 6.
+        fill_op<shape>(context, frame, number, offset, tag_size, data_length, Sa::encrypt(context), work, op);
+        return Verdict::pending;
+      });
+}
+
+}  // namespace
+
+void prepare_protect(Train& train, BurstStage& stage) noexcept {
+  context_of(train).plain ? prepare<Shape::plain>(train, stage) : prepare<Shape::any>(train, stage);
+}
+
+void finish_protect(const Train& train, BurstStage& stage) noexcept {
+  finish_each(train, stage, [](Job&, const Work&, const AeadOp&) { return Verdict::ok; });
 }
 
 }  // namespace linecrypt::software::macsec

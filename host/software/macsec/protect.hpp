@@ -1,15 +1,13 @@
-// MACsec egress: Ethernet frame -> frame with SecTAG and ICV (IEEE 802.1AE-2018 10.5). See host/software/work.hpp for
+// MACsec egress: Ethernet frame -> frame with SecTAG and ICV (IEEE 802.1AE-2018 10.5). See host/software/train.hpp for
 // the shape.
 #pragma once
 
-#include "host/software/aead/provider.hpp"
-#include "host/software/macsec/context.hpp"
-#include "host/software/work.hpp"
-#include "host/values/events.hpp"
+#include "host/software/train.hpp"
 
 namespace linecrypt::software::macsec {
 
-// pending: `op` is filled, and behind the cipher nothing is left to do. Else the job's verdict.
-Verdict prepare_protect(Work& work, AeadOp& op, Events& events) noexcept;
+// The train's slot holds a live egress SA of MACsec.
+void prepare_protect(Train& train, BurstStage& stage) noexcept;
+void finish_protect(const Train& train, BurstStage& stage) noexcept;
 
 }  // namespace linecrypt::software::macsec

@@ -8,7 +8,7 @@
 #include <type_traits>
 
 #include "host/software/macsec/context.hpp"
-#include "host/software/work.hpp"
+#include "host/software/train.hpp"
 #include "host/values/packet_number.hpp"
 #include "linecrypt/macsec.hpp"
 #include "linecrypt/sa_slot.hpp"
@@ -31,6 +31,7 @@ struct Context : ContextHead {
   bool replay_protect = false;
   ValidateFrames validate = ValidateFrames::strict;
   bool threshold_reported = false;          // egress, worker's
+  bool plain = false;                       // Shape::plain
   std::uint64_t pn_soft_limit = 0;          // egress
   std::atomic<std::uint64_t> lowest_pn{1};  // ingress; raised by the control thread only
 
@@ -41,8 +42,8 @@ struct Context : ContextHead {
 
 static_assert(sizeof(Context) <= context_size_largest && std::is_trivially_destructible_v<Context>);
 
-[[nodiscard]] inline Context& context_of(const Work& work) noexcept {
-  return *static_cast<Context*>(static_cast<ContextHead*>(work.context));
+[[nodiscard]] inline Context& context_of(const Train& train) noexcept {
+  return *static_cast<Context*>(train.context);
 }
 
 // The IV (14.5, 14.7): SCI | PN, or salt xor (SSCI | 64-bit PN). The base holds everything but the PN, so one xor
@@ -52,15 +53,40 @@ inline void write_iv(const Context& context, std::uint64_t pn, std::uint8_t* iv)
   wire::store64(iv + 4, wire::load64(context.iv_base.data() + 4) ^ pn);
 }
 
+// Most SAs have an explicit SCI, no VLAN tags in clear, and encrypt all of the user data. Their frames go through
+// functions that know it, and do not ask for each frame what never changes.
+enum class Shape : std::uint8_t { any, plain };
+
+// Settings as functions for one shape ask for them.
+template <Shape shape>
+struct Of {
+  static constexpr bool plain = shape == Shape::plain;
+  static std::uint32_t tag_size(const Context& context) noexcept {
+    return plain ? wire::sectag_size_with_sci : context.tag_size;
+  }
+  static std::uint32_t sectag_offset(const Context& context) noexcept {
+    return plain ? wire::macsec_addresses_size : context.clear_tags.sectag_offset();
+  }
+  static Verdict match_clear_tags(const Context& context, const std::uint8_t* frame, std::uint32_t length) noexcept {
+    return wire::match_clear_tags(plain ? wire::ClearTags() : context.clear_tags, frame, length);
+  }
+  static bool source_is_sci(const Context& context) noexcept { return !plain && context.source_is_sci; }
+  static bool encrypt(const Context& context) noexcept { return plain || context.encrypt; }
+  static std::uint32_t confidentiality_offset(const Context& context) noexcept {
+    return plain ? 0 : context.confidentiality_offset;
+  }
+};
+
 // What the cipher is given of a frame that has its SecTAG at `offset` and `data_length` octets of user data behind it
 // (14.5): associated data is DA, SA, SecTAG, and all of the user data with integrity only, or what stands before the
 // confidentiality offset. VLAN tags in clear are not protected, so with them the head is gathered in the work.
-inline void fill_op(const Context& context, Work& work, AeadOp& op, std::uint32_t offset, std::uint32_t tag_size,
-                    std::uint32_t data_length, bool encrypted) noexcept {
-  std::uint8_t* const frame = work.packet->data;
+template <Shape shape>
+[[gnu::always_inline]] inline void fill_op(const Context& context, std::uint8_t* frame, std::uint64_t pn,
+                                           std::uint32_t offset, std::uint32_t tag_size, std::uint32_t data_length,
+                                           bool encrypted, Work& work, AeadOp& op) noexcept {
   std::uint8_t* const data = frame + offset + tag_size;
   op.key = context.key;
-  write_iv(context, work.number, op.iv);
+  write_iv(context, pn, op.iv);
   op.aad_head = frame;
   op.aad_head_length = wire::macsec_addresses_size + tag_size;
   if (offset != wire::macsec_addresses_size) {
@@ -69,7 +95,7 @@ inline void fill_op(const Context& context, Work& work, AeadOp& op, std::uint32_
     op.aad_head = work.aad.data();
   }
   op.aad_tail = data;
-  op.aad_tail_length = encrypted ? std::min(context.confidentiality_offset, data_length) : data_length;
+  op.aad_tail_length = encrypted ? std::min(Of<shape>::confidentiality_offset(context), data_length) : data_length;
   op.in = data + op.aad_tail_length;
   op.out = data + op.aad_tail_length;
   op.length = data_length - op.aad_tail_length;

@@ -1,17 +1,13 @@
-// MACsec ingress: frame with SecTAG -> Ethernet frame (IEEE 802.1AE-2018 10.6). See host/software/work.hpp for the
+// MACsec ingress: frame with SecTAG -> Ethernet frame (IEEE 802.1AE-2018 10.6). See host/software/train.hpp for the
 // shape.
 #pragma once
 
-#include "host/software/aead/provider.hpp"
-#include "host/software/macsec/context.hpp"
-#include "host/software/work.hpp"
-#include "host/values/events.hpp"
+#include "host/software/train.hpp"
 
 namespace linecrypt::software::macsec {
 
-// pending: `op` is filled, go on. Else the job's verdict.
-Verdict prepare_validate(Work& work, AeadOp& op, Events& events) noexcept;
-// The final verdict.
-Verdict finish_validate(Work& work, const AeadOp& op, Events& events) noexcept;
+// The train's slot holds a live ingress SA of MACsec.
+void prepare_validate(Train& train, BurstStage& stage) noexcept;
+void finish_validate(const Train& train, BurstStage& stage) noexcept;
 
 }  // namespace linecrypt::software::macsec

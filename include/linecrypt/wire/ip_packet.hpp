@@ -58,18 +58,16 @@ enum class HeaderChecksum : std::uint8_t { ignore, verify };
   return verify ? HeaderChecksum::verify : HeaderChecksum::ignore;
 }
 
-// 1. Header length, total length and checksum (RFC 1122 3.2.1.1 - 3.2.1.2, RFC 1812 5.2.2).
-// 2. Fragment flags.
-//
-// Always inlined: what the caller does not look at is then not written, and that is most of it.
-[[nodiscard, gnu::always_inline]] inline IpPacket parse_ipv4(const std::uint8_t* p, std::uint32_t length,
-                                                             HeaderChecksum checksum) noexcept {
+namespace detail {
+
+// parse_ipv4() of what may be a header of `header_length` bytes, 20 at least, all of them there.
+[[nodiscard, gnu::always_inline]] inline IpPacket parse_ipv4_of(const std::uint8_t* p, std::uint32_t length,
+                                                                std::uint32_t header_length,
+                                                                HeaderChecksum checksum) noexcept {
   IpPacket ip;
-  if (length < ipv4_size || p[0] >> 4U != 4) return ip;
-  const std::uint32_t header_length = (p[0] & 0x0fU) * 4;
   const std::uint32_t total_length = load16(p + ipv4_total_length);
-  if (header_length < ipv4_size || header_length > total_length || total_length > length) return ip;
-  if (checksum == HeaderChecksum::verify && ipv4_checksum_of(p, header_length) != 0) return ip;
+  if (header_length > total_length || total_length > length) return ip;
+  if (checksum == HeaderChecksum::verify && !ipv4_checksum_is_right(p, header_length)) return ip;
   const std::uint16_t fragment = load16(p + ipv4_fragment);
   ip.valid = true;
   ip.family = Family::ipv4;
@@ -86,10 +84,32 @@ enum class HeaderChecksum : std::uint8_t { ignore, verify };
   return ip;
 }
 
+// Headers with options are few.
+[[nodiscard, gnu::noinline]] inline IpPacket parse_ipv4_with_options(const std::uint8_t* p, std::uint32_t length,
+                                                                     HeaderChecksum checksum) noexcept {
+  const std::uint32_t header_length = (p[0] & 0x0fU) * 4;
+  if (p[0] >> 4U != 4 || header_length < ipv4_size || header_length > length) return {};
+  return parse_ipv4_of(p, length, header_length, checksum);
+}
+
+}  // namespace detail
+
+// 1. Header length, total length and checksum (RFC 1122 3.2.1.1 - 3.2.1.2, RFC 1812 5.2.2).
+// 2. Fragment flags.
+//
+// Always inlined: what the caller does not look at is then not written, and that is most of it.
+[[nodiscard, gnu::always_inline]] inline IpPacket parse_ipv4(const std::uint8_t* p, std::uint32_t length,
+                                                             HeaderChecksum checksum) noexcept {
+  if (length < ipv4_size) return {};
+  if (p[0] != ipv4_no_options) [[unlikely]]
+    return detail::parse_ipv4_with_options(p, length, checksum);
+  return detail::parse_ipv4_of(p, length, ipv4_size, checksum);
+}
+
 // 1. Payload length.
 // 2. Extension headers up to the upper layer, each wholly inside the packet (RFC 8200 4). A non-initial fragment ends
 //    the walk: what follows its fragment header is payload, whatever the next header says.
-[[nodiscard]] inline IpPacket parse_ipv6(const std::uint8_t* p, std::uint32_t length) noexcept {
+[[nodiscard, gnu::noinline]] inline IpPacket parse_ipv6(const std::uint8_t* p, std::uint32_t length) noexcept {
   IpPacket ip;
   if (length < ipv6_size || p[0] >> 4U != 6) return ip;
   const std::uint32_t total_length = ipv6_size + load16(p + ipv6_payload_length);
@@ -143,14 +163,30 @@ enum class HeaderChecksum : std::uint8_t { ignore, verify };
   return parse_ipv6(p, length);
 }
 
+// Fields of an IP header whose version is known: total length, TOS or traffic class, and IPv4's flags in the upper bits
+// of the first byte of their field, where IPv6 packets are as if DF was set.
+template <Family family>
+[[nodiscard]] inline std::uint32_t total_length_as(const std::uint8_t* ip) noexcept {
+  return family == Family::ipv4 ? load16(ip + ipv4_total_length) : ipv6_size + load16(ip + ipv6_payload_length);
+}
+template <Family family>
+[[nodiscard]] inline std::uint8_t traffic_class_as(const std::uint8_t* ip) noexcept {
+  return family == Family::ipv4 ? ip[ipv4_tos] : ipv6_traffic_class(ip);
+}
+template <Family family>
+[[nodiscard]] inline std::uint8_t ip_flags_as(const std::uint8_t* ip) noexcept {
+  return family == Family::ipv4 ? ip[ipv4_fragment] : std::uint8_t{ipv4_flag_df >> 8U};
+}
+
 // parse_ip() where the version is known: true of exactly one of the two for each packet.
 template <Family family>
 [[nodiscard, gnu::always_inline]] inline IpPacket parse_ip_as(
     const std::uint8_t* p, std::uint32_t length, HeaderChecksum checksum = HeaderChecksum::verify) noexcept {
-  if constexpr (family == Family::ipv4)
-    return parse_ipv4(p, length, checksum);
-  else
-    return parse_ipv6(p, length);
+  IpPacket ip = family == Family::ipv4 ? parse_ipv4(p, length, checksum) : parse_ipv6(p, length);
+  // As they are already, but now the compiler knows.
+  ip.family = family;
+  ip.data = p;
+  return ip;
 }
 
 // Which side of the packet is the gateway's clear side: its source on the way out, its destination on the way in.

@@ -1,5 +1,7 @@
 // Egress numbers, lifetimes and events: an engine out of lease stops, and no number is ever used twice.
+#include <array>
 #include <catch2/catch.hpp>
+#include <optional>
 #include <random>
 #include <set>
 
@@ -124,7 +126,8 @@ TEST_CASE("An extended number space goes on past 2^32, and stops at its own end"
   CHECK(send(rig, id, seal).verdict == Verdict::number_exhausted);
 }
 
-TEST_CASE("take_number gives every lent number at most once, rising, over random leases and drops") {
+TEST_CASE("Every lent number is taken at most once, rising, over random leases and drops, one by one and by trains") {
+  const bool trains = GENERATE(false, true);
   std::mt19937_64 random(7);
   const auto slots = std::make_unique<SaSlot[]>(1);
   EventFlags flags({slots.get(), 1});
@@ -132,9 +135,11 @@ TEST_CASE("take_number gives every lent number at most once, rising, over random
   SaSlot& slot = slots[0];
   std::uint64_t granted = 1;
   std::uint64_t before = 0;
+  std::uint64_t taken = 0;
   std::vector<Lease> leases;
   start_lease(slot, {1, 1});
   const int steps = long_form() ? 10'000'000 : 300'000;
+  std::optional<EgressTrain> train;
   for (int step = 0; step < steps; ++step) {
     if (random() % 50 == 0) {
       // The authority skips at random; a lease that repeats numbers, which it never should, is cut to what is new.
@@ -147,7 +152,17 @@ TEST_CASE("take_number gives every lent number at most once, rising, over random
     }
     std::uint64_t number = 0;
     Verdict verdict = Verdict::pending;
-    if (take_number(slot, number_last_64bit, events, number, verdict)) {
+    if (trains) {
+      if (!train || random() % 20 == 0) {
+        train.reset();
+        train.emplace(slot, number_last_64bit, events);
+      }
+      verdict = train->take(1, number);
+    } else {
+      verdict = take_number(slot, number_last_64bit, events, number);
+    }
+    if (verdict == Verdict::pending) {
+      ++taken;
       if (number <= before) FAIL("number " << number << " after " << before);
       const bool lent =
           std::any_of(leases.rbegin(), leases.rbegin() + static_cast<long>(std::min<std::size_t>(leases.size(), 5)),
@@ -159,6 +174,65 @@ TEST_CASE("take_number gives every lent number at most once, rising, over random
     }
   }
   CHECK(before > static_cast<std::uint64_t>(steps) / 4);
+  train.reset();
+  CHECK(slot.next_number.load() > before);
+  if (trains) CHECK(slot.counters.packets.get() == taken);
+}
+
+TEST_CASE("A train of packets tells, counts and refuses what packets one by one do") {
+  // Two slots with the same lease and limits: one gives its numbers one by one, the other by trains of random length.
+  const bool limited = GENERATE(false, true);
+  std::mt19937_64 random(11);
+  const auto slots = std::make_unique<SaSlot[]>(2);
+  EventFlags flags({slots.get(), 2});
+  Events events(flags);
+  SaLimits limits;
+  limits.soft.packets = 700;
+  limits.hard.bytes = 90'000;
+  for (int i = 0; i < 2; ++i) {
+    start_lease(slots[i], {1, 100});
+    if (limited) slots[i].set_limits(&limits);
+  }
+  const auto kinds_of = [&] {
+    std::array<std::uint32_t, 2> kinds{};
+    std::uint32_t index = 0;
+    std::uint8_t bits = 0;
+    while (events.take(index, bits)) kinds.at(index) |= bits;
+    return kinds;
+  };
+  std::uint64_t lent = 100;
+  std::uint64_t refused = 0;
+  for (int round = 0; round < 1000; ++round) {
+    const auto length = static_cast<std::uint32_t>(random() % 40 + 1);
+    EgressTrain train(slots[1], 1'500, events);
+    for (std::uint32_t i = 0; i < length; ++i) {
+      const auto bytes = static_cast<std::uint32_t>(random() % 200);
+      std::uint64_t one = 0;
+      std::uint64_t other = 0;
+      const Verdict expected = take_number(slots[0], 1'500, events, one);
+      if (expected == Verdict::pending) count_packet(slots[0], bytes, events);
+      const Verdict found = train.take(bytes, other);
+      REQUIRE(found == expected);
+      if (expected == Verdict::pending) REQUIRE(one == other);
+      refused += expected == Verdict::pending ? 0 : 1;
+    }
+    train.pause();
+    const auto kinds = kinds_of();
+    REQUIRE(kinds[0] == kinds[1]);
+    REQUIRE(slots[0].counters.packets.get() == slots[1].counters.packets.get());
+    REQUIRE(slots[0].counters.bytes.get() == slots[1].counters.bytes.get());
+    REQUIRE(slots[0].counters.exhausted.get() == slots[1].counters.exhausted.get());
+    REQUIRE(slots[0].next_number.load() == slots[1].next_number.load());
+    if (random() % 3 == 0 && !slots[0].mailbox.full()) {
+      const Lease lease{lent, lent + random() % 300};
+      lent = lease.end;
+      REQUIRE(slots[0].mailbox.put(lease));
+      REQUIRE(slots[1].mailbox.put(lease));
+    }
+    train.resume();
+  }
+  CHECK(refused > 100);
+  CHECK(slots[0].counters.packets.get() > 400);
 }
 
 TEST_CASE("A soft limit is told once; behind a hard limit nothing passes, within one burst too") {

@@ -48,14 +48,21 @@ TEST_CASE("a packet that the outer length field cannot say is refused and takes 
     Bytes bytes = Bytes(100) + clear + Bytes(100);
     Packet view{.data = bytes.data() + 100, .length = length, .headroom = 100, .tailroom = 100};
     Job job;
+    job.source = job.destination = &view;
     job.l2_length = 0;
-    software::Work work;
-    work.job = &job;
-    work.slot = &slot;
-    work.context = *context;
-    work.packet = &view;
-    software::AeadOp op;
-    return esp::prepare_encapsulate(work, op, events);
+    software::Queue queue;
+    queue.push(job);
+    software::Queue further;
+    software::BurstStage stage(queue, further, events, 0);
+    const auto ops = std::make_unique<software::Ops>();
+    software::Train train;
+    train.slot = &slot;
+    train.context = static_cast<software::ContextHead*>(*context);
+    train.ops = ops.get();
+    train.asked = job.stages[0];
+    esp::prepare_encapsulate(train, stage);
+    CHECK(ops->filled().size() == (job.verdict == Verdict::pending ? 1 : 0));
+    return job.verdict;
   };
   // Text behind 20 + 16 bytes and before 16 of ICV, a multiple of 4, trailer included. IPv6 does not count its header.
   const std::uint32_t room = shape.outer == Family::ipv6 ? 65535 - 32 : 65535 - 52;

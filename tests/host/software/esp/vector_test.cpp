@@ -64,22 +64,21 @@ TEST_CASE("the published ESP packets are sealed and opened byte for byte", "[esp
     void* const context = *made;
     const ExpandedKey key(*provider, from_hex(vector.at("key")));
     static_cast<software::ContextHead*>(context)->key = key.get();
-    software::Work work;
-    work.context = context;
-    work.number = std::stoull(vector.at("number"), nullptr, 16);
+    const std::uint64_t number = std::stoull(vector.at("number"), nullptr, 16);
+    std::array<std::uint8_t, 12> aad{};
 
     const Bytes text = from_hex(vector.at("text"));
     const Bytes expected = from_hex(vector.at("packet"));
     Bytes bytes = Bytes(expected.begin(), expected.begin() + 16) + text + Bytes(16);
     std::vector<software::AeadOp> ops(1);
     const auto fill = [&] {
-      const auto& settings = esp::context_of<esp::EgressContext>(work);
+      const auto& settings = *static_cast<esp::EgressContext*>(static_cast<software::ContextHead*>(context));
       const std::uint64_t iv = wire::load64(bytes.data() + wire::esp_header_size);
       const auto length = static_cast<std::uint32_t>(text.size());
       if (settings.plain)
-        esp::fill_aead<esp::Shape::plain>(settings, work, ops[0], bytes.data(), iv, length);
+        esp::fill_aead<esp::Shape::plain>(settings, number, aad.data(), ops[0], bytes.data(), iv, length);
       else
-        esp::fill_aead<esp::Shape::any>(settings, work, ops[0], bytes.data(), iv, length);
+        esp::fill_aead<esp::Shape::any>(settings, number, aad.data(), ops[0], bytes.data(), iv, length);
     };
     fill();
     provider->seal(ops);
@@ -90,7 +89,7 @@ TEST_CASE("the published ESP packets are sealed and opened byte for byte", "[esp
     CHECK(ops[0].good);
     CHECK(Bytes(bytes.begin() + 16, bytes.end() - 16) == text);
     // The second ESP of the tests agrees, so its word counts.
-    CHECK(reference_seal(sa, work.number, text, Bytes(expected.begin() + 8, expected.begin() + 16)) == expected);
+    CHECK(reference_seal(sa, number, text, Bytes(expected.begin() + 8, expected.begin() + 16)) == expected);
 
     esp::destroy_context(context, Direction::egress);
   }
