@@ -109,6 +109,9 @@ namespace {
 PolicyMatch Spd::outbound(const TrafficKey& key) const noexcept {
   return judge(first_match(key), &Policy::outbound);
 }
+PolicyMatch Spd::outbound(PolicyEntry& entry) noexcept {
+  return judge(&entry, &Policy::outbound);
+}
 PolicyMatch Spd::inbound(const TrafficKey& key) const noexcept {
   return judge(first_match(key), &Policy::inbound);
 }

@@ -47,6 +47,8 @@ class Spd {
 
   // Worker. The first policy with a selector that matches. The key's local side is the clear side.
   [[nodiscard]] PolicyMatch outbound(const TrafficKey& key) const noexcept;
+  // The same where the policy is known already: what it says may have changed since.
+  [[nodiscard]] static PolicyMatch outbound(PolicyEntry& entry) noexcept;
   // Clear traffic from the black side.
   [[nodiscard]] PolicyMatch inbound(const TrafficKey& key) const noexcept;
   // In the order of matching.

@@ -96,6 +96,7 @@ void Worker::learn_path_mtu(const wire::IpPacket& ip) noexcept {
     const std::uint32_t now = tunnel.learnt_mtu.load(std::memory_order_relaxed);
     if (now != 0 && quoted->mtu >= now) return;
     tunnel.learnt_mtu.store(quoted->mtu, std::memory_order_relaxed);
+    tunnel_way_.tunnel = tables::no_tunnel;
     learnt_at_ns_[i] = now_ns_;
     return;
   }

@@ -53,8 +53,8 @@ void Worker::receive_companion(Frame& frame) noexcept {
 // 4. Black side: IKE is exempt, the SPD decides on the rest.
 void Worker::companion_ip(Frame& frame, std::uint16_t ethertype) noexcept {
   const WorkerPort& port = in_port(frame);
-  const wire::IpPacket ip = take_ip(frame, ethertype);
-  if (!ip.valid) return;
+  wire::IpPacket ip;
+  if (!take_ip(frame, ethertype, ip)) return;
   // 1.
   const Exemption discovery = neighbour_discovery_sent(here(port), ip);
   if (discovery == Exemption::refused) return end(frame, Verdict::exemption_refused);
@@ -71,7 +71,7 @@ void Worker::companion_ip(Frame& frame, std::uint16_t ethertype) noexcept {
   const Exemption ike = ike_sent(here(port), ip);
   if (ike == Exemption::refused) return end(frame, Verdict::exemption_refused);
   if (ike == Exemption::granted) return send_as_addressed(frame, ethertype, Verdict::exempt);
-  policy_outbound(frame, ip);
+  policy_outbound(frame, ip, spd_.outbound(wire::traffic_key(ip, wire::LocalSide::source)));
 }
 
 void Worker::send_as_addressed(Frame& frame, std::uint16_t ethertype, Verdict verdict) noexcept {

@@ -7,14 +7,22 @@
 
 namespace linecrypt::gateway {
 
-void Worker::submit(Frame& frame, Step step, Stage first, Stage second) noexcept {
+// A stage goes over member by member: copied as a whole, it would be read by words that were never written as such, and
+// the CPU waits for those to leave its store queue.
+void Worker::submit(Frame& frame, Step step, const Stage& first, const Stage& second) noexcept {
   frame.step = static_cast<std::uint8_t>(step);
-  frame.job = Job{};
-  frame.job.source = frame.job.destination = &frame.packet;
-  frame.job.stages = {first, second};
-  frame.job.l2_length = frame.l2_length;
-  frame.job.user = reinterpret_cast<std::uintptr_t>(&frame);
-  if (waiting_.push(&frame.job)) return;
+  Job& job = frame.job;
+  job.source = job.destination = &frame.packet;
+  job.stages[0].sa = first.sa;
+  job.stages[0].operation = first.operation;
+  job.stages[1].sa = second.sa;
+  job.stages[1].operation = second.operation;
+  job.l2_length = frame.l2_length;
+  job.verdict = Verdict::pending;
+  job.verdict_stage = 0;
+  job.number = 0;
+  job.user = reinterpret_cast<std::uintptr_t>(&frame);
+  if (waiting_.push(&job)) return;
   // The Secy counts what it had no resources for (IEEE 802.1AE-2018 10.7.9 InPktsOverrun).
   if (step == Step::validated) in_port(frame).settings.secy->count_received(Verdict::engine_busy, frame.packet.length);
   end(frame, Verdict::engine_busy);

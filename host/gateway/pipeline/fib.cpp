@@ -1,6 +1,7 @@
 #include "host/gateway/pipeline/fib.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 
 #include "host/gateway/pipeline/address_map.hpp"
@@ -50,7 +51,10 @@ struct Fib::Impl {
   std::vector<FibAddress> addresses;
 };
 
-Fib::Fib() : impl_(std::make_unique<Impl>()) {}
+Fib::Fib() : impl_(std::make_unique<Impl>()) {
+  static std::atomic<std::uint64_t> last{0};
+  serial_ = last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
 Fib::~Fib() = default;
 
 std::unique_ptr<const Fib> Fib::build(const FibInput& input) {

@@ -71,6 +71,8 @@ class AddressFilter {
 class Fib {
  public:
   static std::unique_ptr<const Fib> build(const FibInput& input);
+  // Of no other Fib of this process, and never 0: what was learnt from this one can be told from what another said.
+  [[nodiscard]] std::uint64_t serial() const noexcept { return serial_; }
   // Longest prefix, then lowest metric. `destination`: 4 or 16 bytes. Worker; no allocation. Unspecified, loopback,
   // multicast, limited broadcast and link-local addresses have no route (RFC 1812 4.2.2.11, RFC 4291 2.5).
   [[nodiscard]] NextHop route(Family family, const std::uint8_t* destination) const noexcept;
@@ -98,6 +100,7 @@ class Fib {
   [[nodiscard]] bool find_own(PortIndex port, Family family, const std::uint8_t* address) const noexcept;
   [[nodiscard]] bool find_broadcast(PortIndex port, Family family, const std::uint8_t* address) const noexcept;
 
+  std::uint64_t serial_;
   AddressFilter own_;  // owners and broadcasts
   struct Impl;
   std::unique_ptr<Impl> impl_;

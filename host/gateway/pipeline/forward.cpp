@@ -51,22 +51,24 @@ void Worker::encapsulate(Frame& frame, const wire::IpPacket& ip, std::uint32_t t
     return end(frame, Verdict::ttl_exceeded);
   }
   // 3.
-  WayOut& way = way_out(tunnel.destination.family, tunnel.destination.bytes.data());
+  TunnelWay& through = tunnel_way(tunnel_index);
+  WayOut& way = through.way;
   const NextHop& next = way.next;
   if (next.port == no_port || ports_[next.port]->clear() || (!forwarded && next.port != frame.in_port))
     return end(frame, Verdict::no_route);
   const WorkerPort& out = *ports_[next.port];
   // 4.
-  const std::uint32_t largest = largest_clear_packet(tunnel, out, ip);
+  const std::uint32_t extra = tunnel.mode == EspMode::transport ? ip.esp_offset - mtu::ip_header_size(ip.family) : 0U;
+  const std::uint32_t largest =
+      tunnel.mode == EspMode::transport ? largest_clear_packet(tunnel, out, extra) : through.largest;
   if (ip.total_length > largest) {
     if (forwarded && largest != 0) answer_with_error(frame, ip, IcmpError::too_big, largest);
     return end(frame, Verdict::too_big);
   }
   // 5.
-  const MacAddress* destination = resolve(way);
-  if (destination == nullptr) return end(frame, Verdict::no_neighbour);
+  if (resolve(way) == nullptr) return end(frame, Verdict::no_neighbour);
   // 6.
-  if (!write_header(frame, ip, out, *destination)) return end(frame, Verdict::no_buffer);
+  if (!write_header(frame, ip, out, way)) return end(frame, Verdict::no_buffer);
   if (forwarded) decrement_hop_limit(frame.packet.data + frame.l2_length, ip.family);
   frame.tunnel = tunnel_index;
   send(frame, Verdict::ok, {sa, Operation::esp_encapsulate});
@@ -90,9 +92,8 @@ void Worker::forward_clear(Frame& frame, const wire::IpPacket& ip, Verdict verdi
     answer_with_error(frame, ip, IcmpError::too_big, out.settings.mtu);
     return end(frame, Verdict::too_big);
   }
-  const MacAddress* destination = resolve(way);
-  if (destination == nullptr) return end(frame, Verdict::no_neighbour);
-  if (!write_header(frame, ip, out, *destination)) return end(frame, Verdict::no_buffer);
+  if (resolve(way) == nullptr) return end(frame, Verdict::no_neighbour);
+  if (!write_header(frame, ip, out, way)) return end(frame, Verdict::no_buffer);
   decrement_hop_limit(frame.packet.data + frame.l2_length, ip.family);
   send(frame, verdict);
 }
@@ -100,6 +101,10 @@ void Worker::forward_clear(Frame& frame, const wire::IpPacket& ip, Verdict verdi
 // From the black side: only to a clear port, never back to a circuit. Nobody outside is told why a packet was dropped.
 void Worker::forward_to_clear(Frame& frame, const wire::IpPacket& ip, Verdict verdict) noexcept {
   if (!is_routable(ip.family, ip.source())) return end(frame, Verdict::no_route);
+  route_to_clear(frame, ip, verdict);
+}
+
+void Worker::route_to_clear(Frame& frame, const wire::IpPacket& ip, Verdict verdict) noexcept {
   WayOut& way = way_out(ip.family, ip.destination());
   const NextHop& next = way.next;
   if (next.port == no_port) return end(frame, Verdict::no_route);
@@ -107,9 +112,8 @@ void Worker::forward_to_clear(Frame& frame, const wire::IpPacket& ip, Verdict ve
   if (!out.clear()) return end(frame, Verdict::policy_default);
   if (last_hop(ip)) return end(frame, Verdict::ttl_exceeded);
   if (ip.total_length > out.settings.mtu) return end(frame, Verdict::too_big);
-  const MacAddress* destination = resolve(way);
-  if (destination == nullptr) return end(frame, Verdict::no_neighbour);
-  if (!write_header(frame, ip, out, *destination)) return end(frame, Verdict::no_buffer);
+  if (resolve(way) == nullptr) return end(frame, Verdict::no_neighbour);
+  if (!write_header(frame, ip, out, way)) return end(frame, Verdict::no_buffer);
   decrement_hop_limit(frame.packet.data + frame.l2_length, ip.family);
   send(frame, verdict);
 }
@@ -120,7 +124,7 @@ WayOut& Worker::way_out(Family family, const std::uint8_t* destination) noexcept
   const bool same = way.known && way.destination.family == family &&
                     std::memcmp(way.destination.bytes.data(), destination, size) == 0;
   if (!same) {
-    way = {true, {family, {}}, fib_->route(family, destination), nullptr};
+    way = {true, {family, {}}, fib_->route(family, destination), nullptr, {}};
     std::memcpy(way.destination.bytes.data(), destination, size);
   }
   return way;
@@ -129,27 +133,41 @@ WayOut& Worker::way_out(Family family, const std::uint8_t* destination) noexcept
 const MacAddress* Worker::resolve(WayOut& way) noexcept {
   if (way.mac == nullptr) {
     way.mac = fib_->neighbour(way.next.port, way.next.address);
-    if (way.mac == nullptr) unresolved_.put({way.next.port, way.next.address});
+    if (way.mac == nullptr) {
+      unresolved_.put({way.next.port, way.next.address});
+    } else {
+      const PortSettings& port = ports_[way.next.port]->settings;
+      way.header = L2Template(*way.mac, port.mac, port.vlan);
+    }
   }
   return way.mac;
 }
 
+TunnelWay& Worker::tunnel_way(std::uint32_t index) noexcept {
+  TunnelWay& through = tunnel_way_;
+  if (through.tunnel != index) {
+    const TunnelState& tunnel = *tunnels_[index];
+    through.tunnel = index;
+    through.way = way_out(tunnel.destination.family, tunnel.destination.bytes.data());
+    const PortIndex port = through.way.next.port;
+    through.largest = port == no_port ? 0 : largest_clear_packet(tunnel, *ports_[port], 0);
+  }
+  return through;
+}
+
 std::uint32_t Worker::largest_clear_packet(const TunnelState& tunnel, const WorkerPort& out,
-                                           const wire::IpPacket& ip) const noexcept {
+                                           std::uint32_t extra_header) const noexcept {
   std::uint32_t path = out.settings.mtu;
   if (tunnel.path_mtu != 0) path = std::min(path, tunnel.path_mtu);
   const std::uint32_t learnt = tunnel.learnt_mtu.load(std::memory_order_relaxed);
   if (learnt != 0) path = std::min(path, learnt);
-  mtu::EspLayout layout{tunnel.mode, tunnel.source.family, tunnel.udp, 0};
-  if (tunnel.mode == EspMode::transport) layout.extra_header = ip.esp_offset - mtu::ip_header_size(ip.family);
+  const mtu::EspLayout layout{tunnel.mode, tunnel.source.family, tunnel.udp, extra_header};
   return mtu::esp_largest_clear_packet(layout, path).value_or(0);
 }
 
-bool Worker::write_header(Frame& frame, const wire::IpPacket& ip, const WorkerPort& out,
-                          const MacAddress& destination) noexcept {
+bool Worker::write_header(Frame& frame, const wire::IpPacket& ip, const WorkerPort& out, const WayOut& way) noexcept {
   const std::uint16_t ethertype = ip.family == Family::ipv4 ? wire::ethertype_ipv4 : wire::ethertype_ipv6;
-  if (!exchange_l2(frame.packet, frame.l2_length, destination, out.settings.mac, out.settings.vlan, ethertype))
-    return false;
+  if (!way.header.exchange(frame.packet, frame.l2_length, ethertype)) return false;
   frame.l2_length = out.l2_length;
   frame.out_port = out.index;
   return true;

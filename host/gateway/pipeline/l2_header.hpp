@@ -1,6 +1,7 @@
 // The Ethernet and VLAN header of a port's frames: read, written, and exchanged for another port's.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <span>
@@ -61,6 +62,38 @@ inline void write_l2(std::uint8_t* at, const MacAddress& destination, const MacA
   }
   wire::store16(at, ethertype);
 }
+
+// A header without its EtherType, made once for many frames.
+class L2Template {
+ public:
+  static constexpr std::uint32_t largest = wire::ethernet_size + 2 * wire::vlan_tag_size;
+
+  L2Template() = default;
+  // At most two tags.
+  L2Template(const MacAddress& destination, const MacAddress& source, std::span<const ClearVlanTag> tags) noexcept
+      : length_(l2_length(tags.size())) {
+    write_l2(bytes_.data(), destination, source, tags, 0);
+  }
+  [[nodiscard]] std::uint16_t length() const noexcept { return length_; }
+
+  // As exchange_l2().
+  [[nodiscard]] bool exchange(Packet& packet, std::uint32_t old_length, std::uint16_t ethertype) const noexcept {
+    if (packet.headroom + old_length < length_) return false;
+    packet.pull_front(old_length);
+    packet.push_front(length_);
+    // Nearly all are untagged, and a copy of known size is no call.
+    if (length_ == wire::ethernet_size) [[likely]]
+      std::memcpy(packet.data, bytes_.data(), wire::ethernet_size);
+    else
+      std::memcpy(packet.data, bytes_.data(), length_);
+    wire::store16(packet.data + length_ - 2, ethertype);
+    return true;
+  }
+
+ private:
+  std::array<std::uint8_t, largest> bytes_{};
+  std::uint16_t length_ = 0;
+};
 
 // Takes the first `old_length` bytes off and puts a new header there. False, with the packet unchanged, when the
 // headroom is too small. The addresses may point into the old header.

@@ -1,15 +1,22 @@
 #include "host/gateway/pipeline/pipeline.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <stdexcept>
 
 #include "host/gateway/pipeline/l2_header.hpp"
 #include "host/gateway/pipeline/worker.hpp"
 #include "linecrypt/mtu.hpp"
+#include "linecrypt/wire/sectag.hpp"
 
 namespace linecrypt::gateway {
 
 WorkerPort::WorkerPort(PortIndex own_index, const PortSettings& from)
     : index(own_index), settings(from), l2_length(gateway::l2_length(from.vlan.size())) {
+  if (from.vlan.size() > wire::macsec_clear_tags_largest)
+    throw std::invalid_argument(fmt::format("port {}: {} VLAN tags, allowed: at most {}", from.name, from.vlan.size(),
+                                            wire::macsec_clear_tags_largest));
   longest_frame = l2_length + from.mtu;
   if (from.secy != nullptr)
     longest_frame += mtu::macsec_overhead(mtu::macsec_layout(from.secy->settings().sci_encoding));

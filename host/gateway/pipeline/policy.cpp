@@ -4,8 +4,7 @@
 namespace linecrypt::gateway {
 
 // RFC 4301 5.1: from the clear side, or from the gateway itself, towards the black side.
-void Worker::policy_outbound(Frame& frame, const wire::IpPacket& ip) noexcept {
-  const tables::PolicyMatch match = spd_.outbound(wire::traffic_key(ip, wire::LocalSide::source));
+void Worker::policy_outbound(Frame& frame, const wire::IpPacket& ip, const tables::PolicyMatch& match) noexcept {
   if (match.entry == nullptr) return end(frame, Verdict::policy_default);
   switch (match.entry->policy.action) {
     case PolicyAction::discard:
@@ -68,17 +67,15 @@ Verdict Worker::policy_inbound_clear(const wire::IpPacket& ip) noexcept {
 }
 
 // RFC 4301 5.2 step 4, the SPD's side of it. An SA has carried a packet: a policy of request is require from now on.
-Verdict Worker::policy_inbound_decapsulated(const wire::IpPacket& ip) noexcept {
-  const tables::PolicyMatch match = spd_.inbound(wire::traffic_key(ip, wire::LocalSide::destination));
-  if (match.entry == nullptr) return Verdict::policy_default;
-  tables::PolicyEntry& entry = *match.entry;
-  if (entry.policy.action == PolicyAction::discard) {
-    entry.discarded.add();
+Verdict Worker::policy_inbound_decapsulated(tables::PolicyEntry* entry, const wire::IpPacket& ip) noexcept {
+  if (entry == nullptr) return Verdict::policy_default;
+  if (entry->policy.action == PolicyAction::discard) {
+    entry->discarded.add();
     return Verdict::policy_discard;
   }
-  if (entry.policy.action == PolicyAction::protect) entry.sealed.store(true, std::memory_order_relaxed);
-  entry.inbound_packets.add();
-  entry.inbound_bytes.add(ip.total_length);
+  if (entry->policy.action == PolicyAction::protect) entry->sealed.store(true, std::memory_order_relaxed);
+  entry->inbound_packets.add();
+  entry->inbound_bytes.add(ip.total_length);
   return Verdict::ok;
 }
 

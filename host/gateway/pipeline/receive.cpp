@@ -11,6 +11,7 @@ namespace linecrypt::gateway {
 void Worker::begin_burst() noexcept {
   fib_ = published_.load(std::memory_order_acquire);
   way_out_.known = false;
+  tunnel_way_.tunnel = tables::no_tunnel;
 }
 
 // 1. One Fib for the whole burst.
@@ -107,39 +108,59 @@ void Worker::receive_arp(Frame& frame) noexcept {
   punt(frame, port.index, mac_at(frame.packet.data), wire::ethertype_arp, Verdict::exempt);
 }
 
+bool Worker::take_ip(Frame& frame, std::uint16_t ethertype, wire::IpPacket& ip) noexcept {
+  const Family family = ethertype == wire::ethertype_ipv4 ? Family::ipv4 : Family::ipv6;
+  const std::uint8_t* const data = frame.packet.data + frame.l2_length;
+  if (!wire::parse_ip_into(ip, data, frame.packet.length - frame.l2_length) || ip.family != family) {
+    end(frame, Verdict::malformed_ip);
+    return false;
+  }
+  if (ip.total_length > in_port(frame).settings.mtu) {
+    end(frame, Verdict::oversize);
+    return false;
+  }
+  frame.packet.set_length(frame.l2_length + ip.total_length);
+  return true;
+}
+
 // 1. A valid packet no longer than the port's MTU.
-// 2. Whom it is for; a group frame that carries a unicast packet, or the reverse, is for nobody (RFC 1122 3.3.6).
-// 3. By side.
+// 2. From the site, of a flow that is known to go into a tunnel.
+// 3. Whom it is for; a group frame that carries a unicast packet, or the reverse, is for nobody (RFC 1122 3.3.6).
+// 4. By side.
 void Worker::receive_ip(Frame& frame, std::uint16_t ethertype) noexcept {
   // 1.
-  const wire::IpPacket ip = take_ip(frame, ethertype);
-  if (!ip.valid) return;
+  wire::IpPacket ip;
+  if (!take_ip(frame, ethertype, ip)) return;
   // 2.
+  const bool clear = in_port(frame).clear();
+  if (clear && (frame.packet.data[0] & 1U) == 0) {
+    if (const auto flow = flow_key(ip, frame.in_port)) {
+      tables::PolicyEntry* const known = outbound_flows_.find(*flow, fib_->serial());
+      if (known != nullptr) return protect(frame, ip, tables::Spd::outbound(*known));
+    }
+  }
+  // 3.
   const Reach whom = reach(frame, ip);
   if (whom == Reach::mismatch) return end(frame, Verdict::wrong_destination_mac);
-  // 3.
-  if (in_port(frame).clear())
+  // 4.
+  if (clear)
     receive_clear(frame, ip, whom);
   else
     receive_black(frame, ip, whom);
 }
 
-wire::IpPacket Worker::take_ip(Frame& frame, std::uint16_t ethertype) noexcept {
-  const wire::IpPacket ip = wire::parse_ip(frame.packet.data + frame.l2_length, frame.packet.length - frame.l2_length);
-  const Family family = ethertype == wire::ethertype_ipv4 ? Family::ipv4 : Family::ipv6;
-  if (!ip.valid || ip.family != family) {
-    end(frame, Verdict::malformed_ip);
-    return {};
-  }
-  if (ip.total_length > in_port(frame).settings.mtu) {
-    end(frame, Verdict::oversize);
-    return {};
-  }
-  frame.packet.set_length(frame.l2_length + ip.total_length);
-  return ip;
+Reach Worker::reach(const Frame& frame, const wire::IpPacket& ip) noexcept {
+  if (ip.family != Family::ipv4) return find_reach(frame, ip);
+  LastReach& last = last_reach_;
+  const std::uint32_t destination = wire::load32(ip.destination());
+  const bool group_frame = (frame.packet.data[0] & 1U) != 0;
+  if (last.destination != destination || last.in_port != frame.in_port || last.group_frame != group_frame ||
+      last.fib_serial != fib_->serial())
+    last = {fib_->serial(), destination, frame.in_port, group_frame, find_reach(frame, ip)};
+  return last.reach;
 }
 
-Reach Worker::reach(const Frame& frame, const wire::IpPacket& ip) const noexcept {
+Reach Worker::find_reach(const Frame& frame, const wire::IpPacket& ip) const noexcept {
   const std::uint8_t* to = ip.destination();
   const bool many = is_multicast(ip.family, to) || fib_->broadcast(frame.in_port, ip.family, to);
   if (many != ((frame.packet.data[0] & 1U) != 0)) return Reach::mismatch;

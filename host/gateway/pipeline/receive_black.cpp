@@ -43,39 +43,50 @@ void Worker::receive_black(Frame& frame, const wire::IpPacket& ip, Reach whom) n
 
 // With many SAs each lookup waits for memory: those of a burst wait together.
 void Worker::receive_esp(Frame& frame, std::uint32_t spi) noexcept {
-  esp_.frames[esp_.count] = &frame;
-  esp_.spis[esp_.count++] = spi;
+  if (esp_.spi_count == 0 || esp_.spis[esp_.spi_count - 1] != spi) esp_.spis[esp_.spi_count++] = spi;
+  esp_.spi_of[esp_.count] = static_cast<std::uint8_t>(esp_.spi_count - 1);
+  esp_.frames[esp_.count++] = &frame;
   if (esp_.count == burst_largest) look_up_esp();
 }
 
 void Worker::look_up_esp() noexcept {
   std::array<SaId, burst_largest> ids;
-  spi_table_.find({esp_.spis.data(), esp_.count}, ids);
+  spi_table_.find({esp_.spis.data(), esp_.spi_count}, ids);
   for (std::uint32_t i = 0; i < esp_.count; ++i) {
-    if (ids[i].valid())
-      submit(*esp_.frames[i], Step::decapsulated, {ids[i], Operation::esp_decapsulate});
+    const SaId id = ids[esp_.spi_of[i]];
+    if (id.valid())
+      submit(*esp_.frames[i], Step::decapsulated, {id, Operation::esp_decapsulate});
     else
       end(*esp_.frames[i], Verdict::esp_unknown_spi);
   }
   esp_.count = 0;
+  esp_.spi_count = 0;
 }
 
 // The engine has checked tag, window, padding and the SA's selectors; the link-layer header is still the black port's.
 //
-// 1. The packet that came out.
+// 1. The packet that came out. Its flow may be known to be allowed, and to go on to the clear side.
 // 2. A policy must still allow it: a discard that stands before the tunnel's own policy holds on the way in too.
-// 3. To us: never the black side's companion. Else the clear side.
+// 3. To us: never the black side's companion. Else the clear side; such a flow is remembered.
 void Worker::receive_decapsulated(Frame& frame) noexcept {
   // 1.
-  const wire::IpPacket ip = wire::parse_ip(frame.packet.data + frame.l2_length, frame.packet.length - frame.l2_length);
-  if (!ip.valid) return end(frame, Verdict::esp_bad_inner);
+  wire::IpPacket ip;
+  if (!wire::parse_ip_into(ip, frame.packet.data + frame.l2_length, frame.packet.length - frame.l2_length))
+    return end(frame, Verdict::esp_bad_inner);
   frame.packet.set_length(frame.l2_length + ip.total_length);
+  const auto flow = flow_key(ip, frame.in_port);
+  if (flow) {
+    tables::PolicyEntry* const known = inbound_flows_.find(*flow, fib_->serial());
+    if (known != nullptr) return route_to_clear(frame, ip, policy_inbound_decapsulated(known, ip));
+  }
   // 2.
-  const Verdict verdict = policy_inbound_decapsulated(ip);
+  const tables::PolicyMatch match = spd_.inbound(wire::traffic_key(ip, wire::LocalSide::destination));
+  const Verdict verdict = policy_inbound_decapsulated(match.entry, ip);
   if (is_drop(verdict)) return end(frame, verdict);
   // 3.
   const PortIndex owner = fib_->owner(ip.family, ip.destination());
   if (owner != no_port) return deliver_decapsulated(frame, ip, owner);
+  if (flow && is_routable(ip.family, ip.source())) inbound_flows_.put(*flow, fib_->serial(), *match.entry);
   forward_to_clear(frame, ip, verdict);
 }
 

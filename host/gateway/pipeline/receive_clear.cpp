@@ -10,7 +10,7 @@ namespace linecrypt::gateway {
 //    would go on from here is not for us.
 // 3. Nothing else is for a companion: not our other ports' addresses, nothing that claims to come from ourselves.
 // 4. What may not leave its link is not forwarded.
-// 5. The rest crosses the boundary: the SPD decides.
+// 5. The rest crosses the boundary: the SPD decides. A flow that it protects is remembered; receive_ip() asks for it.
 void Worker::receive_clear(Frame& frame, const wire::IpPacket& ip, Reach whom) noexcept {
   const WorkerPort& port = in_port(frame);
   const std::uint16_t ethertype = ip.family == Family::ipv4 ? wire::ethertype_ipv4 : wire::ethertype_ipv6;
@@ -32,7 +32,10 @@ void Worker::receive_clear(Frame& frame, const wire::IpPacket& ip, Reach whom) n
   if (!is_routable(ip.family, ip.source()) || !is_routable(ip.family, ip.destination()))
     return end(frame, Verdict::no_route);
   // 5.
-  policy_outbound(frame, ip);
+  const tables::PolicyMatch match = spd_.outbound(wire::traffic_key(ip, wire::LocalSide::source));
+  if (match.entry != nullptr && match.entry->policy.action == PolicyAction::protect)
+    if (const auto flow = flow_key(ip, frame.in_port)) outbound_flows_.put(*flow, fib_->serial(), *match.entry);
+  policy_outbound(frame, ip, match);
 }
 
 }  // namespace linecrypt::gateway

@@ -8,7 +8,7 @@ namespace linecrypt::gateway {
 
 // 1. No MACsec and no ESP: nothing for the engine to do.
 // 2. A port with a Secy sends nothing unprotected: without an SA the frame ends (IEEE 802.1AE-2018 10.5, OutPktsNoSA).
-void Worker::send(Frame& frame, Verdict verdict, Stage first) noexcept {
+void Worker::send(Frame& frame, Verdict verdict, const Stage& first) noexcept {
   tables::Secy* secy = out_port(frame).settings.secy;
   frame.verdict = verdict;
   // 1.

@@ -14,8 +14,10 @@
 #include <vector>
 
 #include "host/gateway/pipeline/exemptions.hpp"
+#include "host/gateway/pipeline/flow_memory.hpp"
 #include "host/gateway/pipeline/icmp.hpp"
 #include "host/gateway/pipeline/job_ring.hpp"
+#include "host/gateway/pipeline/l2_header.hpp"
 #include "host/gateway/pipeline/pipeline.hpp"
 #include "host/gateway/pipeline/token_bucket.hpp"
 #include "host/gateway/pipeline/unresolved.hpp"
@@ -46,11 +48,22 @@ struct OutBatch {
   std::uint32_t count = 0;
 };
 
-// ESP packets whose SAs are looked up together.
+// ESP packets whose SAs are looked up together, those of one SPI behind each other once.
 struct EspBatch {
   std::array<Frame*, burst_largest> frames{};
+  std::array<std::uint8_t, burst_largest> spi_of{};  // by frame: a position in `spis`
   std::array<std::uint32_t, burst_largest> spis{};
   std::uint32_t count = 0;
+  std::uint32_t spi_count = 0;
+};
+
+// The answer for the last IPv4 destination that came in, as one Fib says. Mostly they are of one tunnel's end.
+struct LastReach {
+  std::uint64_t fib_serial = 0;  // no Fib has 0
+  std::uint32_t destination = 0;
+  PortIndex in_port = no_port;
+  bool group_frame = false;
+  Reach reach = Reach::mismatch;
 };
 
 struct WorkerPort {
@@ -74,6 +87,14 @@ struct WayOut {
   IpAddress destination;
   NextHop next;
   const MacAddress* mac = nullptr;  // none: not asked for yet, or unresolved
+  L2Template header;                // to it; with `mac`
+};
+
+// The same for a tunnel's peer, and what fits through it.
+struct TunnelWay {
+  std::uint32_t tunnel = tables::no_tunnel;
+  std::uint32_t largest = 0;  // tunnel mode: the largest clear packet; 0: none
+  WayOut way;
 };
 
 class Worker {
@@ -96,9 +117,10 @@ class Worker {
   void receive_controlled(Frame& frame) noexcept;  // IEEE 802.1AE's controlled port: MACsec is off the frame
   void receive_arp(Frame& frame) noexcept;
   void receive_ip(Frame& frame, std::uint16_t ethertype) noexcept;
-  // An IP packet behind frame.l2_length, padding trimmed. On failure the frame has ended and the result is not valid.
-  [[nodiscard]] wire::IpPacket take_ip(Frame& frame, std::uint16_t ethertype) noexcept;
-  [[nodiscard]] Reach reach(const Frame& frame, const wire::IpPacket& ip) const noexcept;
+  // An IP packet behind frame.l2_length, padding trimmed. False: the frame has ended, and `ip` is nothing.
+  [[nodiscard]] bool take_ip(Frame& frame, std::uint16_t ethertype, wire::IpPacket& ip) noexcept;
+  [[nodiscard]] Reach reach(const Frame& frame, const wire::IpPacket& ip) noexcept;
+  [[nodiscard]] Reach find_reach(const Frame& frame, const wire::IpPacket& ip) const noexcept;
 
   // ---- receive_clear.cpp: from the site ----
   void receive_clear(Frame& frame, const wire::IpPacket& ip, Reach whom) noexcept;
@@ -117,12 +139,13 @@ class Worker {
   void send_as_addressed(Frame& frame, std::uint16_t ethertype, Verdict verdict) noexcept;
 
   // ---- policy.cpp: the SPD ----
-  void policy_outbound(Frame& frame, const wire::IpPacket& ip) noexcept;
+  void policy_outbound(Frame& frame, const wire::IpPacket& ip, const tables::PolicyMatch& match) noexcept;
   void protect(Frame& frame, const wire::IpPacket& ip, const tables::PolicyMatch& match) noexcept;
   // What clear traffic from the black side may do: bypassed, request_clear, or the verdict of its drop.
   [[nodiscard]] Verdict policy_inbound_clear(const wire::IpPacket& ip) noexcept;
   // What came out of an SA must still be allowed by a policy: ok or the verdict of its drop.
-  [[nodiscard]] Verdict policy_inbound_decapsulated(const wire::IpPacket& ip) noexcept;
+  [[nodiscard]] static Verdict policy_inbound_decapsulated(tables::PolicyEntry* entry,
+                                                           const wire::IpPacket& ip) noexcept;
   // Traffic between the site and the gateway itself does not cross the boundary: only a discard policy stops it.
   [[nodiscard]] bool discarded_by_policy(const wire::IpPacket& ip, wire::LocalSide local) noexcept;
 
@@ -130,15 +153,19 @@ class Worker {
   void encapsulate(Frame& frame, const wire::IpPacket& ip, std::uint32_t tunnel, SaId sa) noexcept;
   void forward_clear(Frame& frame, const wire::IpPacket& ip, Verdict verdict) noexcept;  // no SA; from the clear side
   void forward_to_clear(Frame& frame, const wire::IpPacket& ip, Verdict verdict) noexcept;  // from the black side
+  void route_to_clear(Frame& frame, const wire::IpPacket& ip, Verdict verdict) noexcept;    // from a routable source
   // Asks the Fib once for packets to one address behind each other: of a burst most are of one tunnel or of one flow.
   [[nodiscard]] WayOut& way_out(Family family, const std::uint8_t* destination) noexcept;
   // Its link address; null while unresolved.
   [[nodiscard]] const MacAddress* resolve(WayOut& way) noexcept;
-  // The largest clear packet that a tunnel takes whose ESP leaves by `out`; 0 when none fits.
+  // The tunnel's way for the packets behind each other that take it.
+  [[nodiscard]] TunnelWay& tunnel_way(std::uint32_t tunnel) noexcept;
+  // The largest clear packet that a tunnel takes whose ESP leaves by `out`; 0 when none fits. `extra_header`: in
+  // transport mode, what stands before ESP beside the IP header.
   [[nodiscard]] std::uint32_t largest_clear_packet(const TunnelState& tunnel, const WorkerPort& out,
-                                                   const wire::IpPacket& ip) const noexcept;
+                                                   std::uint32_t extra_header) const noexcept;
   [[nodiscard]] static bool write_header(Frame& frame, const wire::IpPacket& ip, const WorkerPort& out,
-                                         const MacAddress& destination) noexcept;
+                                         const WayOut& way) noexcept;
 
   // ---- answer.cpp: what the gateway says itself ----
   void answer_with_error(const Frame& offending, const wire::IpPacket& ip, IcmpError error, std::uint32_t mtu) noexcept;
@@ -148,14 +175,14 @@ class Worker {
   [[nodiscard]] Frame* make_frame(PortIndex port, std::uint32_t length) noexcept;
 
   // ---- engine_steps.cpp: in and out of the engine ----
-  void submit(Frame& frame, Step step, Stage first, Stage second = {}) noexcept;
+  void submit(Frame& frame, Step step, const Stage& first, const Stage& second = {}) noexcept;
   std::uint32_t offer() noexcept;  // to the engine what waits for it; returns jobs finished at once
   void finished(Frame& frame) noexcept;
   void finished_ready(Frame& frame) noexcept;
 
   // ---- transmit.cpp: out of the pipeline ----
   // MACsec where the port has it (after `first`, if any), then the wire. `verdict` counts once it is sent.
-  void send(Frame& frame, Verdict verdict, Stage first = {}) noexcept;
+  void send(Frame& frame, Verdict verdict, const Stage& first = {}) noexcept;
   void transmit(Frame& frame) noexcept;
   void punt(Frame& frame, PortIndex port, const MacAddress& destination, std::uint16_t ethertype,
             Verdict verdict) noexcept;
@@ -187,7 +214,11 @@ class Worker {
   std::unique_ptr<const Fib> empty_fib_;
   std::atomic<const Fib*> published_;
   const Fib* fib_;  // of the current burst
-  WayOut way_out_;  // the last one of the current burst
+  WayOut way_out_;  // the last ones of the current burst
+  TunnelWay tunnel_way_;
+  LastReach last_reach_;
+  FlowMemory outbound_flows_;  // from the clear side's wire into a tunnel
+  FlowMemory inbound_flows_;   // out of an SA to the clear side
   std::uint64_t now_ns_ = 0;
   std::uint64_t last_scan_ns_ = 0;
 

@@ -179,14 +179,17 @@ struct Inner {
   return {.next_header = next_header, .length = length - wire::esp_trailer_size - pad};
 }
 
-// RFC 4301 5.2 step 4: what came out must be what the SA may carry.
-[[gnu::noinline]] bool selected(const Selectors& selectors, const TrafficKey& key) noexcept {
+// RFC 4301 5.2 step 4: what came out must be what the SA may carry. `inner` is a valid packet of `length` bytes; it is
+// parsed again, for most SAs carry anything and their packets need not know what this asks.
+[[gnu::noinline]] bool selected_by(const Selectors& selectors, const std::uint8_t* inner,
+                                   std::uint32_t length) noexcept {
+  const IpPacket packet = wire::parse_ip(inner, length, wire::HeaderChecksum::ignore);
+  const TrafficKey key = wire::traffic_key(packet, wire::LocalSide::destination);
   return std::any_of(selectors.begin(), selectors.end(),
                      [&](const Selector& selector) { return matches(selector, key); });
 }
-inline bool selected(const Context& context, const IpPacket& inner) noexcept {
-  return context.selectors == nullptr ||
-         selected(*context.selectors, wire::traffic_key(inner, wire::LocalSide::destination));
+inline bool selected(const Context& context, const std::uint8_t* inner, std::uint32_t length) noexcept {
+  return context.selectors == nullptr || selected_by(*context.selectors, inner, length);
 }
 
 // Equal marks leave the inner packet as it is, and it is then nowhere in RFC 6040's table to be dropped.
@@ -229,7 +232,7 @@ template <Shape shape, Family family>
   const IpPacket inner = wire::parse_ip_as<family>(text, payload_length, Of<shape>::inner_checksum(context));
   if (!inner.valid) return refuse_and_zero(slot, Verdict::esp_bad_inner, text, end);
   // 2.
-  if (!selected(context, inner)) return refuse_and_zero(slot, Verdict::selector_mismatch, text, end);
+  if (!selected(context, text, inner.total_length)) return refuse_and_zero(slot, Verdict::selector_mismatch, text, end);
   std::uint8_t* const outer = packet.data + l2;
   const std::uint8_t inner_class = inner.traffic_class();
   const bool keeps = keeps_class(context, inner_class, outer_class);
@@ -275,7 +278,7 @@ Verdict finish_transport(const Context& context, SaSlot& slot, IngressCounts& co
   // 3.
   const IpPacket inner = wire::parse_ip(ip, packet.length - l2);
   if (!inner.valid || inner.fragment) return refuse_and_zero(slot, Verdict::esp_bad_inner, text, end);
-  if (!selected(context, inner)) return refuse_and_zero(slot, Verdict::selector_mismatch, text, end);
+  if (!selected(context, ip, inner.total_length)) return refuse_and_zero(slot, Verdict::selector_mismatch, text, end);
   // 4.
   counts.add(payload.length);
   // 5.

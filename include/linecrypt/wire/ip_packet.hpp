@@ -60,20 +60,21 @@ enum class HeaderChecksum : std::uint8_t { ignore, verify };
 
 namespace detail {
 
-// parse_ipv4() of what may be a header of `header_length` bytes, 20 at least, all of them there.
-[[nodiscard, gnu::always_inline]] inline IpPacket parse_ipv4_of(const std::uint8_t* p, std::uint32_t length,
-                                                                std::uint32_t header_length,
-                                                                HeaderChecksum checksum) noexcept {
-  IpPacket ip;
+// parse_ipv4() of what may be a header of `header_length` bytes, 20 at least, all of them there. False: not valid, and
+// `ip` is as it was.
+[[nodiscard, gnu::always_inline]] inline bool read_ipv4(const std::uint8_t* p, std::uint32_t length,
+                                                        std::uint32_t header_length, HeaderChecksum checksum,
+                                                        IpPacket& ip) noexcept {
   const std::uint32_t total_length = load16(p + ipv4_total_length);
-  if (header_length > total_length || total_length > length) return ip;
-  if (checksum == HeaderChecksum::verify && !ipv4_checksum_is_right(p, header_length)) return ip;
+  if (header_length > total_length || total_length > length) return false;
+  if (checksum == HeaderChecksum::verify && !ipv4_checksum_is_right(p, header_length)) return false;
   const std::uint16_t fragment = load16(p + ipv4_fragment);
   ip.valid = true;
   ip.family = Family::ipv4;
   ip.protocol = p[ipv4_protocol];
   ip.non_initial_fragment = (fragment & ipv4_offset_mask) != 0;
   ip.fragment = ip.non_initial_fragment || (fragment & ipv4_flag_mf) != 0;
+  ip.routing_pending = false;
   ip.data = p;
   ip.header_length = header_length;
   ip.total_length = total_length;
@@ -81,15 +82,17 @@ namespace detail {
   ip.esp_offset = header_length;
   ip.esp_protocol_offset = ipv4_protocol;
   ip.l4_protocol_offset = ipv4_protocol;
-  return ip;
+  return true;
 }
 
 // Headers with options are few.
 [[nodiscard, gnu::noinline]] inline IpPacket parse_ipv4_with_options(const std::uint8_t* p, std::uint32_t length,
                                                                      HeaderChecksum checksum) noexcept {
   const std::uint32_t header_length = (p[0] & 0x0fU) * 4;
-  if (p[0] >> 4U != 4 || header_length < ipv4_size || header_length > length) return {};
-  return parse_ipv4_of(p, length, header_length, checksum);
+  IpPacket ip;
+  if (p[0] >> 4U != 4 || header_length < ipv4_size || header_length > length) return ip;
+  if (!read_ipv4(p, length, header_length, checksum, ip)) return {};
+  return ip;
 }
 
 }  // namespace detail
@@ -103,7 +106,9 @@ namespace detail {
   if (length < ipv4_size) return {};
   if (p[0] != ipv4_no_options) [[unlikely]]
     return detail::parse_ipv4_with_options(p, length, checksum);
-  return detail::parse_ipv4_of(p, length, ipv4_size, checksum);
+  IpPacket ip;
+  if (!detail::read_ipv4(p, length, ipv4_size, checksum, ip)) return {};
+  return ip;
 }
 
 // 1. Payload length.
@@ -161,6 +166,16 @@ namespace detail {
   if (length == 0) return {};
   if (p[0] >> 4U == 4) return parse_ipv4(p, length, checksum);
   return parse_ipv6(p, length);
+}
+
+// parse_ip() into a packet that stays in memory: nearly all are IPv4 without options, and theirs is written there field
+// by field, never copied. False: not valid.
+[[nodiscard, gnu::always_inline]] inline bool parse_ip_into(IpPacket& ip, const std::uint8_t* p,
+                                                            std::uint32_t length) noexcept {
+  if (length >= ipv4_size && p[0] == ipv4_no_options) [[likely]]
+    return detail::read_ipv4(p, length, ipv4_size, HeaderChecksum::verify, ip);
+  ip = parse_ip(p, length);
+  return ip.valid;
 }
 
 // Fields of an IP header whose version is known: total length, TOS or traffic class, and IPv4's flags in the upper bits
