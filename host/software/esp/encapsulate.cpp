@@ -6,7 +6,6 @@
 #include "host/software/esp/sa_context.hpp"
 #include "host/values/likely.hpp"
 #include "host/values/numbers.hpp"
-#include "linecrypt/wire/ecn.hpp"
 
 namespace linecrypt::software::esp {
 namespace {
