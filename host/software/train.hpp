@@ -43,7 +43,7 @@ struct Ops {
 
 // Jobs on their way through a stage, in the burst's order. Their frames are where the stages work, the destination.
 struct Queue {
-  std::array<Job*, burst_largest> job;
+  std::array<Job*, burst_largest> job{};
   std::uint32_t count = 0;
 
   void push(Job& one) noexcept { job[count++] = &one; }

@@ -154,7 +154,7 @@ struct Inner {
 // Padding of `pad` bytes that end before `end` is 1, 2, 3, ... (RFC 4303 2.4). GCM's own need is at most three bytes:
 // of those, and of ESP header and IV before them, one word is read.
 [[gnu::always_inline]] inline bool padding_is_right(const std::uint8_t* end, std::uint32_t pad) noexcept {
-  constexpr std::uint32_t expected[] = {0, 0x01, 0x0102, 0x010203};
+  static constexpr std::uint32_t expected[] = {0, 0x01, 0x0102, 0x010203};
   if (nearly_always(pad <= 3))
     return static_cast<std::uint32_t>(wire::load32(end - 4) & ((std::uint64_t{1} << (8 * pad)) - 1)) == expected[pad];
   const std::uint8_t* const begin = end - pad;
