@@ -97,18 +97,19 @@ void Burst::run(std::span<Job* const> jobs) noexcept {
   const bool many = slots_.size() >= slots_worth_prefetching;
   const bool several = many && prefetch_first_slots(jobs, slots_);
   // 2.
-  first_.count = 0;
-  second_.count = 0;
+  Job** going = first_.job.data();
   for (Job* const job : jobs) {
     __builtin_prefetch(job->source->data);
     const Verdict admitted = admit(*job);
-    if (admitted == Verdict::pending) [[likely]] {
-      first_.push(*job);
+    if (nearly_always(admitted == Verdict::pending)) {
+      *going++ = job;
     } else {
       job->verdict_stage = 0;
       job->verdict = admitted;
     }
   }
+  first_.count = static_cast<std::uint32_t>(going - first_.job.data());
+  second_.count = 0;
   // 3.
   if (several) prefetch_sas(first_, 0, slots_, key_prefetched_);
   // 4.

@@ -232,6 +232,9 @@ Verdict prepare_transport(Context& context, EgressTrain& numbers, Job& job, Work
   return Verdict::pending;
 }
 
+// In Work::length between the two steps: not of the common kind.
+constexpr std::uint32_t uncommon = 1U << 31U;
+
 // The two steps for a packet of any kind.
 template <Shape shape>
 [[gnu::noinline]] Verdict take_in_any(const Train& train, Events& events, Job& job, Work& work) noexcept {
@@ -241,15 +244,18 @@ template <Shape shape>
   const std::uint32_t l2 = job.l2_length;
   if (!l2_header_fits(packet, l2)) return Verdict::malformed_ethernet;
   if (packet.length == l2) return Verdict::malformed_ip;
-  return packet.data[l2] >> 4U == 4 ? take_in<shape, Family::ipv4>(context, numbers, job, l2, work)
-                                    : take_in<shape, Family::ipv6>(context, numbers, job, l2, work);
+  const Verdict verdict = packet.data[l2] >> 4U == 4 ? take_in<shape, Family::ipv4>(context, numbers, job, l2, work)
+                                                     : take_in<shape, Family::ipv6>(context, numbers, job, l2, work);
+  work.length |= uncommon;
+  return verdict;
 }
 template <Shape shape>
 [[gnu::noinline]] void write_any(Context& context, const Job& job, Work& work, AeadOp& op) noexcept {
+  const std::uint32_t length = work.length & ~uncommon;
   if (*work.at >> 4U == 4)
-    write_tunnel<shape, Family::ipv4>(context, job.number, work.at, work.length, job.l2_length, work, op);
+    write_tunnel<shape, Family::ipv4>(context, job.number, work.at, length, job.l2_length, work, op);
   else
-    write_tunnel<shape, Family::ipv6>(context, job.number, work.at, work.length, job.l2_length, work, op);
+    write_tunnel<shape, Family::ipv6>(context, job.number, work.at, length, job.l2_length, work, op);
 }
 
 // Most packets are IPv4 without options behind an Ethernet header without tags: what is the same in all of them is
@@ -273,7 +279,7 @@ template <Shape shape>
   Context& context = context_of<Context>(train);
   write_each(
       train, [&](const Job& job, Work& work, AeadOp& op) __attribute__((always_inline)) {
-        if (nearly_always(job.l2_length == wire::ethernet_size && *work.at == wire::ipv4_no_options))
+        if (nearly_always((work.length & uncommon) == 0))
           write_tunnel<shape, Family::ipv4>(context, job.number, work.at, work.length, wire::ethernet_size, work, op);
         else
           write_any<shape>(context, job, work, op);

@@ -167,10 +167,12 @@ template <Shape shape, typename Context>
   const std::uint16_t type = family == Family::ipv4 ? wire::ethertype_ipv4 : wire::ethertype_ipv6;
   if (length == wire::ethernet_size) [[likely]] {
     std::uint64_t front;
+    std::uint64_t back;
     std::memcpy(&front, from - wire::ethernet_size, sizeof front);
-    const std::uint64_t back = wire::load64(from - sizeof back) >> 16U << 16U | type;
+    std::memcpy(&back, from - sizeof back, sizeof back);
+    back = (back & 0x0000ffffffffffffU) | std::uint64_t{__builtin_bswap16(type)} << 48U;
     std::memcpy(to - wire::ethernet_size, &front, sizeof front);
-    wire::store64(to - sizeof back, back);
+    std::memcpy(to - sizeof back, &back, sizeof back);
   } else if (length != 0) {
     std::memmove(to - length, from - length, length);
     wire::store16(to - 2, type);
