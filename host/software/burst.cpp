@@ -9,7 +9,6 @@
 #include "host/software/macsec/protect.hpp"
 #include "host/software/macsec/validate.hpp"
 #include "host/software/prefetch.hpp"
-#include "linecrypt/secret.hpp"
 
 namespace linecrypt::software {
 namespace {
@@ -59,11 +58,6 @@ void finish(const Train& train, BurstStage& stage) noexcept {
     case Operation::none:
       break;
   }
-}
-
-// Nonces hold a salt.
-void cleanse_nonces(Ops& ops) noexcept {
-  for (AeadOp& op : ops.filled()) cleanse(op.iv, sizeof op.iv);
 }
 
 // Puts the frame where the stages work, the destination. pending: go on.
@@ -163,8 +157,6 @@ void Burst::run_stage(const Queue& queue, Queue& further, std::uint8_t place) no
   // 2.
   if (!seal_.filled().empty()) provider_->seal(seal_.filled());
   if (!open_.filled().empty()) provider_->open(open_.filled());
-  cleanse_nonces(seal_);
-  cleanse_nonces(open_);
   // 3.
   for (const Train* train = trains_.data(); train != next_train_; ++train) finish(*train, stage);
 }

@@ -22,6 +22,7 @@
 #include "host/values/likely.hpp"
 #include "linecrypt/packet.hpp"
 #include "linecrypt/sa_slot.hpp"
+#include "linecrypt/secret.hpp"
 
 namespace linecrypt::software {
 
@@ -128,12 +129,14 @@ template <typename Write>
 }
 
 // Calls `finish(job, work, op)` for each job that was prepared, in that order, so that the replay window sees packets
-// as they came. The result is the job's verdict in this stage.
+// as they came. The result is the job's verdict in this stage. The nonce, which holds a salt, goes first.
 template <typename Finish>
-[[gnu::always_inline]] inline void finish_each(const Train& train, BurstStage& stage, Finish finish) noexcept {
-  const AeadOp* op = train.first_op;
+[[gnu::always_inline]] inline void finish_each(const Train& train, const BurstStage& of_burst, Finish finish) noexcept {
+  BurstStage stage = of_burst;  // a copy is nobody's: no store into a job changes it
+  AeadOp* op = train.first_op;
   const Work* const end = train.end;
   for (const Work* work = train.first; work != end; ++work, ++op) {
+    cleanse(op->iv, sizeof op->iv);
     Job& job = *work->job;
     stage.end(job, finish(job, *work, *op));
   }
