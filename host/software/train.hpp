@@ -119,6 +119,29 @@ template <typename Prepare>
   ops.next_op = op;
   ops.next_work = train.end = work;
 }
+// The train is of one job.
+[[nodiscard, gnu::always_inline]] inline bool is_lone(const Train& train, const BurstStage& stage) noexcept {
+  return stage.next + 1 == stage.behind || !same(stage.next[1]->stages[stage.place], train.asked);
+}
+// prepare_each() for such a one.
+template <typename Prepare>
+[[gnu::always_inline]] inline void prepare_lone(Train& train, BurstStage& stage, Prepare prepare) noexcept {
+  Ops& ops = *train.ops;
+  Job& job = **stage.next++;
+  Work& work = *ops.next_work;
+  train.first_op = ops.next_op;
+  train.first = &work;
+  job.number = 0;
+  work.job = &job;
+  const Verdict verdict = prepare(job, work, *ops.next_op);
+  if (nearly_always(verdict == Verdict::pending)) {
+    ++ops.next_op;
+    ++ops.next_work;
+  } else {
+    stage.end(job, verdict);
+  }
+  train.end = ops.next_work;
+}
 // Calls `write(job, work, op)` for each job that went on: a second step of prepare, where `op` was not filled in the
 // first.
 template <typename Write>

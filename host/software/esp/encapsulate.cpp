@@ -285,8 +285,27 @@ template <Shape shape>
           write_any<shape>(context, job, work, op);
       });
 }
+// Both steps at once for a train of one job: a burst of many SAs has little else.
+template <Shape shape>
+[[gnu::noinline]] void prepare_lone_tunnel(Train& train, BurstStage& stage) noexcept {
+  Context& context = context_of<Context>(train);
+  prepare_lone(
+      train, stage, [&](Job & job, Work & work, AeadOp & op) __attribute__((always_inline)) {
+        if (!nearly_always(is_common(*job.destination, job))) {
+          const Verdict verdict = take_in_any<shape>(train, stage.events, job, work);
+          if (verdict == Verdict::pending) write_any<shape>(context, job, work, op);
+          return verdict;
+        }
+        EgressTrain numbers(*train.slot, last_number<shape>(context), stage.events);
+        const Verdict verdict = take_in<shape, Family::ipv4>(context, numbers, job, wire::ethernet_size, work);
+        if (nearly_always(verdict == Verdict::pending))
+          write_tunnel<shape, Family::ipv4>(context, job.number, work.at, work.length, wire::ethernet_size, work, op);
+        return verdict;
+      });
+}
 template <Shape shape>
 void prepare_tunnels(Train& train, BurstStage& stage) noexcept {
+  if (is_lone(train, stage)) return prepare_lone_tunnel<shape>(train, stage);
   take_in_tunnels<shape>(train, stage);
   write_tunnels<shape>(train);
 }
