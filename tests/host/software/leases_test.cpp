@@ -189,7 +189,7 @@ TEST_CASE("A train of packets tells, counts and refuses what packets one by one 
   SaLimits limits;
   limits.soft.packets = 700;
   limits.hard.bytes = 90'000;
-  for (int i = 0; i < 2; ++i) {
+  for (std::size_t i = 0; i < 2; ++i) {
     start_lease(slots[i], {1, 100});
     if (limited) slots[i].set_limits(&limits);
   }
