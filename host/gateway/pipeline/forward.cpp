@@ -58,9 +58,9 @@ void Worker::encapsulate(Frame& frame, const wire::IpPacket& ip, std::uint32_t t
     return end(frame, Verdict::no_route);
   const WorkerPort& out = *ports_[next.port];
   // 4.
-  const std::uint32_t extra = tunnel.mode == EspMode::transport ? ip.esp_offset - mtu::ip_header_size(ip.family) : 0U;
-  const std::uint32_t largest =
-      tunnel.mode == EspMode::transport ? largest_clear_packet(tunnel, out, extra) : through.largest;
+  const std::uint32_t largest = tunnel.mode == EspMode::tunnel
+                                    ? through.largest
+                                    : largest_clear_packet(tunnel, out, ip.esp_offset - mtu::ip_header_size(ip.family));
   if (ip.total_length > largest) {
     if (forwarded && largest != 0) answer_with_error(frame, ip, IcmpError::too_big, largest);
     return end(frame, Verdict::too_big);
