@@ -102,7 +102,7 @@ class EgressTrain {
     pause();
     const Verdict verdict = take_one(slot_, last_, events_, bytes);
     resume();
-    number = next_ - 1;
+    if (verdict == Verdict::pending) number = next_ - 1;
     return verdict;
   }
 
@@ -111,6 +111,7 @@ class EgressTrain {
     slot_.next_number.store(next_, std::memory_order_relaxed);
     slot_.counters.packets.add(next_ - first_);
     slot_.counters.bytes.add(bytes_);
+    first_ = next_;
     bytes_ = 0;
   }
   [[gnu::always_inline]] void resume() noexcept {
