@@ -22,7 +22,6 @@
 #include "host/values/likely.hpp"
 #include "linecrypt/packet.hpp"
 #include "linecrypt/sa_slot.hpp"
-#include "linecrypt/secret.hpp"
 
 namespace linecrypt::software {
 
@@ -68,12 +67,11 @@ struct BurstStage {
   // `job` is done with this stage. A MACsec frame delivered unvalidated still goes on to its ESP stage, which has its
   // own key and tag.
   [[gnu::always_inline]] void end(Job& job, Verdict verdict) noexcept {
-    const bool passed = verdict == Verdict::ok || verdict == Verdict::unchecked;
     job.verdict_stage = place;
-    if (place == 0 && passed && job.stages[1].operation != Operation::none) [[unlikely]]
-      further.push(job);
-    else
-      job.verdict = verdict;
+    if (job.stages[1].operation != Operation::none && place == 0) [[unlikely]] {
+      if (verdict == Verdict::ok || verdict == Verdict::unchecked) return further.push(job);
+    }
+    job.verdict = verdict;
   }
 };
 
@@ -116,14 +114,15 @@ template <typename Prepare>
     }
   } while (++next != behind && same((*next)->stages[place], asked));
   stage.next = next;
-  ops.next_op = op;
+  ops.next_op = train.first_op + (work - train.first);  // not `op`: a prepare that needs none has a register more
   ops.next_work = train.end = work;
 }
 // The train is of one job.
 [[nodiscard, gnu::always_inline]] inline bool is_lone(const Train& train, const BurstStage& stage) noexcept {
   return stage.next + 1 == stage.behind || !same(stage.next[1]->stages[stage.place], train.asked);
 }
-// prepare_each() for such a one.
+// prepare_each() for such a one: a burst of many SAs has little else, and what is begun and ended for a train is then
+// begun and ended for each packet.
 template <typename Prepare>
 [[gnu::always_inline]] inline void prepare_lone(Train& train, BurstStage& stage, Prepare prepare) noexcept {
   Ops& ops = *train.ops;
@@ -142,6 +141,13 @@ template <typename Prepare>
   }
   train.end = ops.next_work;
 }
+template <bool lone, typename Prepare>
+[[gnu::always_inline]] inline void prepare_jobs(Train& train, BurstStage& stage, Prepare prepare) noexcept {
+  if constexpr (lone)
+    prepare_lone(train, stage, prepare);
+  else
+    prepare_each(train, stage, prepare);
+}
 // Calls `write(job, work, op)` for each job that went on: a second step of prepare, where `op` was not filled in the
 // first.
 template <typename Write>
@@ -151,17 +157,23 @@ template <typename Write>
   for (Work* work = train.first; work != end; ++work, ++op) write(*work->job, *work, *op);
 }
 
-// Calls `finish(job, work, op)` for each job that was prepared, in that order, so that the replay window sees packets
-// as they came. The result is the job's verdict in this stage. The nonce, which holds a salt, goes first.
-template <typename Finish>
-[[gnu::always_inline]] inline void finish_each(const Train& train, const BurstStage& of_burst, Finish finish) noexcept {
+// One job of the train was prepared and went on.
+[[nodiscard, gnu::always_inline]] inline bool one_goes_on(const Train& train) noexcept {
+  return train.end == train.first + 1;
+}
+// Calls `finish(job, work, op)` for each job that was prepared, or for the one that was, in that order, so that the
+// replay window sees packets as they came. The result is the job's verdict in this stage. The nonce, which holds a
+// salt, goes first.
+template <bool lone, typename Finish>
+[[gnu::always_inline]] inline void finish_jobs(const Train& train, const BurstStage& of_burst, Finish finish) noexcept {
   BurstStage stage = of_burst;  // a copy is nobody's: no store into a job changes it
   AeadOp* op = train.first_op;
-  const Work* const end = train.end;
+  const Work* const end = lone ? train.first + 1 : train.end;
   for (const Work* work = train.first; work != end; ++work, ++op) {
-    cleanse(op->iv, sizeof op->iv);
     Job& job = *work->job;
-    stage.end(job, finish(job, *work, *op));
+    const Verdict verdict = finish(job, *work, *op);
+    op->cleanse_nonce();
+    stage.end(job, verdict);
   }
 }
 

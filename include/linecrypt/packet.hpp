@@ -2,10 +2,12 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
 #include "linecrypt/ids.hpp"
 #include "linecrypt/verdict.hpp"
+#include "linecrypt/wire/wide_store.hpp"
 
 namespace linecrypt {
 
@@ -36,7 +38,17 @@ struct Packet {
     tailroom = tailroom + length - new_length;
     length = new_length;
   }
+  // Both ends at once; precondition: [new_data, new_data + new_length) lies within the packet's memory.
+  [[gnu::always_inline]] void set(std::uint8_t* new_data, std::uint32_t new_length) noexcept {
+    const auto front = static_cast<std::uint32_t>(new_data - data);  // modulo 2^32 where the packet grows
+    const std::uint32_t room_before = headroom + front;
+    const std::uint32_t room_behind = tailroom + length - front - new_length;
+    wire::put16(this, reinterpret_cast<std::uintptr_t>(new_data), wire::join(new_length, room_before));
+    tailroom = room_behind;
+  }
 };
+static_assert(offsetof(Packet, data) == 0 && offsetof(Packet, length) == 8 && offsetof(Packet, headroom) == 12,
+              "Packet::set() writes them at once");
 
 enum class Operation : std::uint8_t {
   none,

@@ -52,12 +52,19 @@ class ReplayWindow {
     return (words_[place(number)] >> (number % 64) & 1U) != 0 ? ReplayCheck::duplicate : ReplayCheck::fresh;
   }
 
-  // `number` is the one behind the top, as most are, and there is a window: fresh.
-  [[nodiscard]] bool is_next(std::uint64_t number) const noexcept { return number == top() + 1 && size_ != 0; }
-  // accept() for such a one. The bit that it passes over is the one that it sets.
-  void accept_next(std::uint64_t number) noexcept {
-    top_.store(number, std::memory_order_relaxed);
-    words_[place(number)] |= std::uint64_t{1} << (number % 64);
+  // accept() of the numbers top() + 1 .. last, at most 64; precondition: there is a window. The bits that it passes
+  // over are those that it sets.
+  void accept_run(std::uint64_t last) noexcept {
+    const std::uint64_t first = top() + 1;
+    const std::uint64_t from = ~std::uint64_t{0} << (first % 64);    // first and above
+    const std::uint64_t to = ~std::uint64_t{0} >> (63 - last % 64);  // last and below
+    top_.store(last, std::memory_order_relaxed);
+    if (first / 64 == last / 64) {
+      words_[place(first)] |= from & to;
+      return;
+    }
+    words_[place(first)] |= from;
+    words_[place(last)] |= to;
   }
 
   // Marks `number` as seen; call only after its tag is good and check() said fresh.

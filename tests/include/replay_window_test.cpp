@@ -125,6 +125,28 @@ TEST_CASE("A window that starts fully marked refuses every number up to its top 
   SUCCEED();
 }
 
+TEST_CASE("A run of numbers in order leaves the window that they leave one by one, from every place in it") {
+  const auto size = GENERATE(64U, 128U, 1024U, 4096U);
+  std::mt19937_64 random(size);
+  for (int round = 0; round < 20'000; ++round) {
+    const std::uint64_t start = random() % (std::uint64_t{2} * size);
+    Window one(size, start);
+    Window run(size, start);
+    // Something of a lap behind and some holes, so that a bit too many or too few is seen.
+    for (int i = 0; i < 8; ++i) {
+      const std::uint64_t number = start + 1 + random() % (size + size / 2);
+      if (one.window.check(number) != ReplayCheck::fresh) continue;
+      one.window.accept(number);
+      run.window.accept(number);
+    }
+    const std::uint64_t last = one.window.top() + 1 + random() % 64;
+    run.window.accept_run(last);
+    for (std::uint64_t number = one.window.top() + 1; number <= last; ++number) one.window.accept(number);
+    if (run.window.top() != last || run.words != one.words) FAIL("up to " << last << ", size " << size);
+  }
+  SUCCEED();
+}
+
 TEST_CASE("Checking a number never moves the window") {
   Window tested(64);
   tested.window.accept(10);

@@ -1,11 +1,15 @@
-// The IP parser, checksums and ECN tables of include/linecrypt/wire.
+// The IP parser, checksums, ECN tables and wide stores of include/linecrypt/wire.
+#include <array>
 #include <catch2/catch.hpp>
 #include <cstring>
 #include <memory>
 
+#include "linecrypt/packet.hpp"
 #include "linecrypt/wire/checksum.hpp"
 #include "linecrypt/wire/ecn.hpp"
+#include "linecrypt/wire/ethernet.hpp"
 #include "linecrypt/wire/ip_packet.hpp"
+#include "linecrypt/wire/wide_store.hpp"
 #include "tests/support/ip_packets.hpp"
 
 using namespace linecrypt;
@@ -198,5 +202,52 @@ TEST_CASE("ECN comes out of a tunnel by RFC 6040's figure 4", "[wire]") {
       const bool drop = row.inner == Ecn::not_ect && outer[i] == Ecn::ce;
       CHECK(wire::ecn_of_inner(row.inner, outer[i]).drop == drop);
       if (!drop) CHECK(wire::ecn_of_inner(row.inner, outer[i]).ecn == row.result[i]);
+    }
+}
+
+TEST_CASE("Fields written with one store are the bytes that one by one they are") {
+  std::uint8_t wide[16];
+  std::uint8_t narrow[16] = {};
+  wire::store32(narrow, 0x01020304);
+  wire::store64(narrow + 4, 0x1112131415161718);
+  wire::put12(wide, wire::bytes4(narrow), wire::bytes_of(std::uint64_t{0x1112131415161718}));
+  CHECK(std::memcmp(wide, narrow, sizeof wide) == 0);
+  wire::store64(narrow, 0x2122232425262728);
+  wire::store64(narrow + 8, 0x3132333435363738);
+  wire::put16(wide, wire::bytes8(narrow), wire::bytes8(narrow + 8));
+  CHECK(std::memcmp(wide, narrow, sizeof wide) == 0);
+  wire::put16(wide, wire::join(wire::bytes4(narrow), wire::bytes4(narrow + 4)), wire::bytes_of(std::uint64_t{1}));
+  wire::store64(narrow + 8, 1);
+  CHECK(std::memcmp(wide, narrow, sizeof wide) == 0);
+}
+
+TEST_CASE("An Ethernet header moves with a new type, and nothing beside it changes") {
+  for (const int distance : {36, 24, 16, -36, -16}) {
+    std::array<std::uint8_t, 128> frame;
+    for (std::size_t i = 0; i < frame.size(); ++i) frame[i] = static_cast<std::uint8_t>(i);
+    auto expected = frame;
+    std::copy_n(frame.begin() + 60, 12, expected.begin() + 60 + distance);
+    wire::store16(&expected[static_cast<std::size_t>(72 + distance)], wire::ethertype_ipv6);
+    wire::move_ethernet(&frame[static_cast<std::size_t>(60 + distance)], &frame[60], wire::ethertype_ipv6);
+    CHECK(frame == expected);
+  }
+}
+
+TEST_CASE("A packet's both ends move at once as they move one after the other") {
+  std::array<std::uint8_t, 256> memory{};
+  for (const int front : {-36, 0, 20})
+    for (const std::uint32_t length : {0U, 64U, 100U, 120U}) {
+      Packet one{memory.data() + 64, 80, 64, 112, nullptr};
+      Packet other = one;
+      one.set(one.data + front, length);
+      if (front < 0)
+        other.push_front(static_cast<std::uint32_t>(-front));
+      else
+        other.pull_front(static_cast<std::uint32_t>(front));
+      other.set_length(length);
+      CHECK(one.data == other.data);
+      CHECK(one.length == other.length);
+      CHECK(one.headroom == other.headroom);
+      CHECK(one.tailroom == other.tailroom);
     }
 }

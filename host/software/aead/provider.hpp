@@ -13,6 +13,7 @@
 
 #include "host/software/aead/cpu_features.hpp"
 #include "linecrypt/result.hpp"
+#include "linecrypt/wire/wide_store.hpp"
 
 namespace linecrypt::software {
 
@@ -22,19 +23,49 @@ inline constexpr std::size_t aead_iv_size = 12;
 // One message. The associated data is aad_head followed by aad_tail, so that headers that do not lie together on the
 // wire (ESN's high half, VLAN tags outside the SecTAG's protection) need no copy of the payload. GMAC is length == 0.
 // `in` and `out` are equal or do not overlap.
-struct AeadOp {
-  const void* key = nullptr;  // a context made by expand()
-  std::uint8_t iv[aead_iv_size] = {};
-  bool good = false;                  // open: the tag matched. On false, `out` is zero over `length`
+struct alignas(16) AeadOp {
+  const void* key = nullptr;          // a context made by expand()
   std::uint32_t aad_head_length = 0;  // at most 64
   std::uint32_t aad_tail_length = 0;
-  std::uint32_t length = 0;
+  std::uint8_t iv[aead_iv_size] = {};
+  bool good = false;  // open: the tag matched. On false, `out` is zero over `length`
   const std::uint8_t* aad_head = nullptr;
   const std::uint8_t* aad_tail = nullptr;
   const std::uint8_t* in = nullptr;
   std::uint8_t* out = nullptr;
+  std::uint32_t length = 0;
   std::uint8_t* tag = nullptr;  // 16 bytes: written by seal, read by open (compared in constant time)
+
+  // All fields but the IV, for a message in place. tag_place: right behind it, mostly.
+  [[gnu::always_inline]] void set(const void* with_key, const std::uint8_t* head, std::uint32_t head_length,
+                                  const std::uint8_t* tail, std::uint32_t tail_length, std::uint8_t* text,
+                                  std::uint32_t text_length, std::uint8_t* tag_place) noexcept;
+  // The IV, four bytes and eight, as wire::bytes4() and wire::bytes8() have them. `good` is false then.
+  void set_iv(std::uint32_t first, std::uint64_t then) noexcept { wire::put12(iv, first, then); }
+  // The nonce holds a salt: nothing of it stays. `good` goes with it. The optimiser may not remove it.
+  void cleanse_nonce() noexcept {
+    wire::put16(iv, 0, 0);
+    asm volatile("" : : "m"(*this));
+  }
 };
+static_assert(sizeof(AeadOp) == 80);
+
+static_assert(offsetof(AeadOp, iv) == 16 && offsetof(AeadOp, good) == 28, "set_iv() and cleanse_nonce() write both");
+
+inline void AeadOp::set(const void* with_key, const std::uint8_t* head, std::uint32_t head_length,
+                        const std::uint8_t* tail, std::uint32_t tail_length, std::uint8_t* text,
+                        std::uint32_t text_length, std::uint8_t* tag_place) noexcept {
+  const auto word = [](const void* pointer) { return std::uint64_t{reinterpret_cast<std::uintptr_t>(pointer)}; };
+  static_assert(offsetof(AeadOp, key) == 0 && offsetof(AeadOp, aad_head_length) == 8 &&
+                offsetof(AeadOp, aad_tail_length) == 12);
+  wire::put16(&key, word(with_key), wire::join(head_length, tail_length));
+  static_assert(offsetof(AeadOp, aad_head) == 32 && offsetof(AeadOp, aad_tail) == 40);
+  wire::put16(&aad_head, word(head), word(tail));
+  static_assert(offsetof(AeadOp, in) == 48 && offsetof(AeadOp, out) == 56);
+  wire::put16(&in, word(text), word(text));
+  length = text_length;
+  tag = tag_place;
+}
 
 class AeadProvider {
  public:

@@ -1,11 +1,13 @@
 #include "host/software/esp/decapsulate.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
+#include "host/software/esp/numbering.hpp"
 #include "host/software/esp/sa_context.hpp"
-#include "host/software/esp/sequence.hpp"
 #include "host/software/esp/transport_checksum.hpp"
+#include "host/values/ingress_numbers.hpp"
 #include "host/values/lifetimes.hpp"
 #include "host/values/likely.hpp"
 #include "host/values/refusals.hpp"
@@ -17,8 +19,8 @@ namespace {
 using wire::IpPacket;
 using Context = IngressContext;
 
-// What finish needs of prepare's parsing: Work::at is where the text begins, Work::length its length, and Work::scratch
-// these two of the outer headers: where the protocol is named, and the TOS or traffic class.
+// What finish needs of prepare's parsing is in the op, where the text and the ICV stand, and in Work::scratch, these
+// two of the outer headers: where the protocol is named, and the TOS or traffic class.
 constexpr std::uint32_t pack(std::uint32_t protocol_offset, std::uint8_t outer_class) noexcept {
   return protocol_offset << 8U | outer_class;
 }
@@ -82,68 +84,6 @@ template <Shape shape, Family family>
   return true;
 }
 
-Verdict verdict_of(ReplayCheck check) noexcept {
-  switch (check) {
-    case ReplayCheck::fresh:
-      return Verdict::pending;
-    case ReplayCheck::late:
-      return Verdict::replay_late;
-    case ReplayCheck::duplicate:
-      break;
-  }
-  return Verdict::replay_duplicate;
-}
-
-// What the numbers of a train's packets are told by before they are opened. Nothing of it moves until then.
-template <Shape shape>
-class Numbering {
- public:
-  Numbering(SaSlot& slot, Context& context) noexcept
-      : window_(slot.window), context_(context), inference_(window_.top(), window_.size()) {
-    renew();
-  }
-
-  // The next packet shall be tried ahead of its inferred number (resync.hpp).
-  [[nodiscard]] bool ahead_due() const noexcept { return ahead_due_; }
-  // After another one of these has found numbers.
-  void renew() noexcept { ahead_due_ = Of<shape>::esn(context_) && context_.due(); }
-
-  // The full number and a first look at the window, before any cryptography (RFC 4303 3.4.3). The window does not move.
-  //
-  // 1. Without ESN the number is what the packet says.
-  // 2. With it the high half is inferred (A2.2), or ahead of that while resynchronising (A3).
-  // 3. Mostly packets come in order. Number 0 is never sent (RFC 4303 3.3.3), and never above the top.
-  [[gnu::always_inline]] Verdict find(std::uint32_t low, std::uint64_t& number) noexcept {
-    // 1.
-    number = low;
-    if (Of<shape>::esn(context_)) {
-      // 2.
-      const auto inferred = inference_.infer(low);
-      if (!inferred) return Verdict::replay_late;
-      number = *inferred;
-      if (ahead_due_) [[unlikely]]
-        go_ahead(number);
-    }
-    // 3.
-    if (number > window_.top()) [[likely]]
-      return Verdict::pending;
-    if (number == 0) return Verdict::number_zero;
-    return verdict_of(window_.check(number));
-  }
-
- private:
-  void go_ahead(std::uint64_t& number) noexcept {
-    ahead_due_ = false;
-    const std::uint64_t ahead = std::uint64_t{context_.try_ahead(context_.resync_tally)} << 32U;
-    if (number <= ~std::uint64_t{0} - ahead) number += ahead;
-  }
-
-  const ReplayWindow& window_;
-  Context& context_;
-  NumberInference inference_;
-  bool ahead_due_ = false;
-};
-
 // The clear packet inside, once it is known to be good. `verdict` is pending then.
 struct Inner {
   Verdict verdict = Verdict::pending;
@@ -151,12 +91,8 @@ struct Inner {
   std::uint32_t length = 0;  // of the payload, TFC padding included
 };
 
-// Padding of `pad` bytes that end before `end` is 1, 2, 3, ... (RFC 4303 2.4). GCM's own need is at most three bytes:
-// of those, and of ESP header and IV before them, one word is read.
-[[gnu::always_inline]] inline bool padding_is_right(const std::uint8_t* end, std::uint32_t pad) noexcept {
-  static constexpr std::uint32_t expected[] = {0, 0x01, 0x0102, 0x010203};
-  if (nearly_always(pad <= 3))
-    return static_cast<std::uint32_t>(wire::load32(end - 4) & ((std::uint64_t{1} << (8 * pad)) - 1)) == expected[pad];
+// Padding of `pad` bytes that end before `end` is 1, 2, 3, ... (RFC 4303 2.4).
+bool padding_is_right(const std::uint8_t* end, std::uint32_t pad) noexcept {
   const std::uint8_t* const begin = end - pad;
   for (std::uint32_t i = 0; i < pad; ++i)
     if (begin[i] != i + 1) return false;
@@ -167,7 +103,7 @@ struct Inner {
 //
 // 1. A dummy packet ends here; its text need not be anything.
 // 2. Padding no longer than the text, and 1, 2, 3, ...
-[[gnu::always_inline]] inline Inner read_trailer(const std::uint8_t* text, std::uint32_t length) noexcept {
+Inner read_trailer(const std::uint8_t* text, std::uint32_t length) noexcept {
   const std::uint8_t* const trailer = text + length - wire::esp_trailer_size;
   const std::uint32_t pad = trailer[0];
   const std::uint8_t next_header = trailer[1];
@@ -215,6 +151,16 @@ void write_inner_class(const Context& context, std::uint8_t* inner, std::uint8_t
     wire::ipv6_set_traffic_class(inner, static_cast<std::uint8_t>(after));
 }
 
+// The l2 header moves up to the inner packet of `length` bytes; exactly that stays of the frame.
+[[gnu::always_inline]] inline void uncover(Packet& packet, std::uint32_t l2, std::uint8_t* inner, std::uint32_t length,
+                                           Family family) noexcept {
+  // Everything of the packet before anything of the frame, as take_in() of encapsulate.cpp has it: a store into the
+  // frame could be one into the packet for all that the compiler knows.
+  std::uint8_t* const outer = packet.data + l2;
+  packet.set(inner - l2, l2 + length);
+  move_l2(inner, outer, l2, family);
+}
+
 // RFC 4303 3.4.4 and RFC 4301 5.2, tunnel mode, for inner packets of one family. `text` is the payload, of
 // `payload_length` bytes with what may be behind the inner packet, `end` the packet's end as it came.
 //
@@ -222,18 +168,16 @@ void write_inner_class(const Context& context, std::uint8_t* inner, std::uint8_t
 //    it is dropped (RFC 4303 2.7).
 // 2. Selectors, then ECN.
 // 3. Lifetime.
-// 4. The l2 header moves up to the inner packet; exactly the clear length stays.
-template <Shape shape, Family family>
-[[gnu::always_inline]] inline Verdict finish_tunnel(const Context& context, SaSlot& slot, IngressCounts& counts,
-                                                    Packet& packet, std::uint32_t l2, std::uint8_t* text,
-                                                    std::uint32_t payload_length, const std::uint8_t* end,
-                                                    std::uint8_t outer_class) noexcept {
+// 4. The inner packet alone stays.
+template <Family family>
+Verdict finish_tunnel(const Context& context, SaSlot& slot, IngressCounts& counts, Packet& packet, std::uint32_t l2,
+                      std::uint8_t* text, std::uint32_t payload_length, const std::uint8_t* end,
+                      std::uint8_t outer_class) noexcept {
   // 1.
-  const IpPacket inner = wire::parse_ip_as<family>(text, payload_length, Of<shape>::inner_checksum(context));
+  const IpPacket inner = wire::parse_ip_as<family>(text, payload_length, context.inner_checksum);
   if (!inner.valid) return refuse_and_zero(slot, Verdict::esp_bad_inner, text, end);
   // 2.
   if (!selected(context, text, inner.total_length)) return refuse_and_zero(slot, Verdict::selector_mismatch, text, end);
-  std::uint8_t* const outer = packet.data + l2;
   const std::uint8_t inner_class = inner.traffic_class();
   const bool keeps = keeps_class(context, inner_class, outer_class);
   if (!keeps && context.ecn &&
@@ -243,11 +187,9 @@ template <Shape shape, Family family>
     return refuse_and_zero(slot, Verdict::esp_bad_ecn, text, end);
   // 3.
   counts.add(inner.total_length);
-  // 4. Everything of the packet before anything of the frame, as prepare_tunnel() of encapsulate.cpp has it.
-  packet.pull_front(static_cast<std::uint32_t>(text - outer));
-  packet.set_length(l2 + inner.total_length);
+  // 4.
   if (!keeps) write_inner_class(context, text, inner_class, outer_class);
-  move_l2(text, outer, l2, family);
+  uncover(packet, l2, text, inner.total_length, family);
   return Verdict::ok;
 }
 
@@ -258,11 +200,11 @@ template <Shape shape, Family family>
 // 3. The whole packet is valid, not a fragment, and inside the selectors.
 // 4. Lifetime.
 // 5. Behind a NAT the TCP or UDP checksum covers addresses that are gone (RFC 3948 3.1.2).
-Verdict finish_transport(const Context& context, SaSlot& slot, IngressCounts& counts, const Job& job, const Work& work,
-                         const Inner& payload, const std::uint8_t* end) noexcept {
+Verdict finish_transport(const Context& context, SaSlot& slot, IngressCounts& counts, const Job& job,
+                         std::uint8_t* text, std::uint32_t scratch, const Inner& payload,
+                         const std::uint8_t* end) noexcept {
   Packet& packet = *job.destination;
   const std::uint32_t l2 = job.l2_length;
-  std::uint8_t* const text = work.at;
   // 1.
   if (payload.next_header == wire::ipv6_hop_by_hop)
     return refuse_and_zero(slot, Verdict::esp_bad_next_header, text, end);
@@ -273,7 +215,7 @@ Verdict finish_transport(const Context& context, SaSlot& slot, IngressCounts& co
   packet.pull_front(cut);
   packet.set_length(headers + payload.length);
   std::uint8_t* ip = packet.data + l2;
-  ip[protocol_offset_of(work.scratch)] = payload.next_header;
+  ip[protocol_offset_of(scratch)] = payload.next_header;
   set_total_length(ip, packet.length - l2);
   // 3.
   const IpPacket inner = wire::parse_ip(ip, packet.length - l2);
@@ -286,14 +228,29 @@ Verdict finish_transport(const Context& context, SaSlot& slot, IngressCounts& co
   return Verdict::ok;
 }
 
+// The number and the window (RFC 4303 3.4.3), and the op, of a packet with an ESP part of `esp_length` bytes at `esp`
+// behind outer headers as pack() wants them. Nothing moves before the tag is good.
+template <Shape shape>
+[[gnu::always_inline]] inline Verdict prepare_text(const Context& context, SaSlot& slot, Numbering<shape>& numbering,
+                                                   Job& job, std::uint8_t* esp, std::uint32_t esp_length,
+                                                   std::uint32_t scratch, Work& work, AeadOp& op) noexcept {
+  std::uint64_t number = 0;
+  if (const Verdict verdict = numbering.find(wire::load32(esp + 4), job, number); verdict != Verdict::pending)
+    return refuse(slot, verdict);
+  const std::uint32_t text_length = esp_length - esp_front - esp_icv_size;
+  work.scratch = scratch;
+  fill_aead<shape>(context, number, work.aad.data(), op, esp, wire::bytes8(esp + wire::esp_header_size), text_length);
+  return Verdict::pending;
+}
+
+constexpr std::uint32_t esp_shortest = esp_front + wire::esp_trailer_size + esp_icv_size;
+
 // For SAs of one shape and packets whose outer header is of one family.
 //
 // 1. The outer packet: whole and valid. Fragments are refused (RFC 4303 3.4.1); the host reassembles before.
 // 2. The SA's own encapsulation: ESP or UDP.
 // 3. Long enough for ESP header, IV, trailer and ICV.
 // 4. SPI, addresses and ports are the SA's.
-// 5. An SA past its hard lifetime opens nothing.
-// 6. The number and the window (RFC 4303 3.4.3). Nothing moves before the tag is good.
 template <Shape shape, Family family>
 [[gnu::always_inline]] inline Verdict prepare(const Context& context, SaSlot& slot, Numbering<shape>& numbering,
                                               Job& job, std::uint32_t l2, Work& work, AeadOp& op) noexcept {
@@ -313,23 +270,30 @@ template <Shape shape, Family family>
   }
   // 3.
   const std::uint32_t esp_length = ip.total_length - esp_offset;
-  if (esp_length < esp_front + wire::esp_trailer_size + esp_icv_size) return Verdict::esp_short;
+  if (esp_length < esp_shortest) return Verdict::esp_short;
   std::uint8_t* esp = packet.data + l2 + esp_offset;
   // 4.
   if (std::memcmp(esp, context.spi.data(), context.spi.size()) != 0) return Verdict::esp_unknown_spi;
   if (!outer_is_of_sa<shape, family>(context, ip)) return refuse(slot, Verdict::esp_outer_mismatch);
-  // 5.
-  if (slot.expired.load(std::memory_order_relaxed)) return refuse(slot, Verdict::hard_expired);
-  // 6.
-  if (const Verdict verdict = numbering.find(wire::load32(esp + 4), job.number); verdict != Verdict::pending)
-    return refuse(slot, verdict);
-  const std::uint32_t text_length = esp_length - esp_front - esp_icv_size;
-  work.at = esp + esp_front;
-  work.length = text_length;
-  work.scratch = pack(ip.l4_protocol_offset, ip.traffic_class());
-  fill_aead<shape>(context, job.number, work.aad.data(), op, esp, wire::load64(esp + wire::esp_header_size),
-                   text_length);
-  return Verdict::pending;
+  return prepare_text<shape>(context, slot, numbering, job, esp, esp_length,
+                             pack(ip.l4_protocol_offset, ip.traffic_class()), work, op);
+}
+
+// All that prepare() asks of a common packet of a plain SA, which nearly all of them have. False: prepare() says why.
+[[gnu::always_inline]] inline bool is_in_order(const Context& context, const Packet& packet, const Job& job) noexcept {
+  constexpr std::uint32_t shortest = wire::ipv4_size + esp_shortest;
+  if (job.l2_length != wire::ethernet_size || packet.length < wire::ethernet_size + shortest) return false;
+  const std::uint8_t* const ip = packet.data + wire::ethernet_size;
+  if (*ip != wire::ipv4_no_options) return false;
+  const std::uint32_t total = wire::load16(ip + wire::ipv4_total_length);
+  if (total - shortest > packet.length - wire::ethernet_size - shortest) return false;
+  if (!wire::ipv4_checksum_is_right(ip, wire::ipv4_size)) return false;
+  // A word that ends with the protocol and begins with the flags: TTL and DF may be anything.
+  constexpr std::uint32_t fixed = std::uint32_t{wire::ipv4_flag_mf | wire::ipv4_offset_mask} << 16U | 0xffU;
+  static_assert(wire::ipv4_protocol == wire::ipv4_fragment + 3);
+  if ((wire::load32(ip + wire::ipv4_fragment) & fixed) != wire::protocol_esp) return false;
+  if (std::memcmp(ip + wire::ipv4_size, context.spi.data(), context.spi.size()) != 0) return false;
+  return !context.verify_outer || std::memcmp(ip + wire::ipv4_source, context.ends.data(), 8) == 0;
 }
 
 // prepare() for a packet of any kind.
@@ -346,15 +310,24 @@ template <Shape shape>
                                     : prepare<shape, Family::ipv6>(context, slot, numbering, job, l2, work, op);
 }
 
-template <Shape shape>
-[[gnu::noinline]] void prepare_train(Train& train, BurstStage& stage) noexcept {
+template <Shape shape, bool lone>
+[[gnu::noinline]] void prepare_packets(Train& train, BurstStage& stage) noexcept {
   Context& context = context_of<Context>(train);
   SaSlot& slot = *train.slot;
   Numbering<shape> numbering(slot, context);
-  prepare_each(
+  prepare_jobs<lone>(
       train, stage, [&](Job & job, Work & work, AeadOp & op) __attribute__((always_inline)) {
-        if (nearly_always(is_common(*job.destination, job) && !numbering.ahead_due()))
+        const Packet& packet = *job.destination;
+        if (Of<shape>::plain) {
+          if (nearly_always(is_in_order(context, packet, job))) {
+            std::uint8_t* const ip = packet.data + wire::ethernet_size;
+            return prepare_text<shape>(context, slot, numbering, job, ip + wire::ipv4_size,
+                                       wire::load16(ip + wire::ipv4_total_length) - wire::ipv4_size,
+                                       pack(wire::ipv4_protocol, ip[wire::ipv4_tos]), work, op);
+          }
+        } else if (nearly_always(is_common(packet, job))) {
           return prepare<shape, Family::ipv4>(context, slot, numbering, job, wire::ethernet_size, work, op);
+        }
         const Verdict verdict = prepare_any<shape>(train, job, work, op);
         numbering.renew();
         return verdict;
@@ -363,12 +336,11 @@ template <Shape shape>
 
 // finish() of an authentic packet of any kind, from its trailer on.
 [[gnu::noinline]] Verdict finish_any(const Context& context, SaSlot& slot, Events& events, const Job& job,
-                                     const Work& work) noexcept {
+                                     std::uint8_t* text, std::uint32_t text_length, std::uint32_t scratch) noexcept {
   Packet& packet = *job.destination;
-  std::uint8_t* const text = work.at;
   const std::uint8_t* const end = packet.data + packet.length;
   IngressCounts counts(slot, events);
-  const Inner payload = read_trailer(text, work.length);
+  const Inner payload = read_trailer(text, text_length);
   if (payload.verdict == Verdict::dummy) {
     // RFC 4303 2.6: discarded without a word. It counts as a packet of no bytes.
     std::memset(text, 0, static_cast<std::size_t>(end - text));
@@ -376,14 +348,14 @@ template <Shape shape>
     return Verdict::dummy;
   }
   if (payload.verdict != Verdict::pending) return refuse_and_zero(slot, payload.verdict, text, end);
-  if (!context.tunnel) return finish_transport(context, slot, counts, job, work, payload, end);
-  const std::uint8_t outer_class = outer_class_of(work.scratch);
+  if (!context.tunnel) return finish_transport(context, slot, counts, job, text, scratch, payload, end);
+  const std::uint8_t outer_class = outer_class_of(scratch);
   if (payload.next_header == wire::protocol_ipip)
-    return finish_tunnel<Shape::any, Family::ipv4>(context, slot, counts, packet, job.l2_length, text, payload.length,
-                                                   end, outer_class);
+    return finish_tunnel<Family::ipv4>(context, slot, counts, packet, job.l2_length, text, payload.length, end,
+                                       outer_class);
   if (payload.next_header == wire::protocol_ipv6)
-    return finish_tunnel<Shape::any, Family::ipv6>(context, slot, counts, packet, job.l2_length, text, payload.length,
-                                                   end, outer_class);
+    return finish_tunnel<Family::ipv6>(context, slot, counts, packet, job.l2_length, text, payload.length, end,
+                                       outer_class);
   return refuse_and_zero(slot, Verdict::esp_bad_next_header, text, end);
 }
 
@@ -399,52 +371,88 @@ template <Shape shape>
   return Verdict::pending;
 }
 
+// The end of a text with an IPv4 packet in it and `pad` bytes of padding, as a word of eight bytes: which bits of it
+// are padding, its length and the next header, and what these are.
+struct TextEnd {
+  std::uint64_t bits;
+  std::uint64_t value;
+};
+constexpr std::array<TextEnd, 4> text_ends = {{{0xffff, wire::protocol_ipip},
+                                               {0xffffff, 0x01'01'00 | wire::protocol_ipip},
+                                               {0xffffffff, 0x0102'02'00 | wire::protocol_ipip},
+                                               {0xffffffffff, 0x010203'03'00 | wire::protocol_ipip}}};
+
+// Most texts are an IPv4 packet without options, its padding as GCM needs it, three bytes at most, and the trailer: the
+// packet's total length, if this is one and all of that is right. 0: finish_any() says what it is.
+[[gnu::always_inline]] inline std::uint32_t common_inner_length(const std::uint8_t* text, std::uint32_t text_length,
+                                                                wire::HeaderChecksum checksum) noexcept {
+  constexpr std::uint32_t not_padding = wire::ipv4_size + wire::esp_trailer_size;
+  const std::uint32_t pad = text[text_length - wire::esp_trailer_size];
+  if (pad >= text_ends.size() || text_length < not_padding + text_ends.size() - 1) return 0;
+  const TextEnd& expected = text_ends[pad];
+  if (((wire::load64(text + text_length - 8) ^ expected.value) & expected.bits) != 0) return 0;
+  if (*text != wire::ipv4_no_options) return 0;
+  const std::uint32_t length = wire::load16(text + wire::ipv4_total_length);
+  if (length - wire::ipv4_size > text_length - pad - not_padding) return 0;
+  if (checksum == wire::HeaderChecksum::verify && !wire::ipv4_checksum_is_right(text, wire::ipv4_size)) return 0;
+  return length;
+}
+
 // A train's packets behind the cipher.
 //
 // 1. The tag. From here on each refusal leaves zeros where the payload was.
-// 2. The number. Most packets come in order, and then the window only moves on.
-// 3. The trailer.
-// 4. The mode's own part. Most packets are IPv4 without options in a tunnel behind an Ethernet header without tags:
-// what
-//    is the same in all of them is known where they are worked on.
-template <Shape shape>
-[[gnu::noinline]] void finish_train(const Train& train, BurstStage& stage) noexcept {
-  using Sa = Of<shape>;
+// 2. The number. Most packets come in order.
+// 3. The trailer, and the mode's own part, finish_any(). Most packets are IPv4 without options in a tunnel, behind an
+//    Ethernet header without tags, with equal ECN inside and outside, of an SA that carries anything: what is the same
+//    in all of them is known where they are worked on.
+template <Shape shape, bool lone>
+[[gnu::noinline]] void finish_packets(const Train& train, BurstStage& stage) noexcept {
   Context& context = context_of<Context>(train);
   SaSlot& slot = *train.slot;
-  ReplayWindow& window = slot.window;
   IngressCounts counts(slot, stage.events);
-  bool at_rest = context.at_rest();
-  finish_each(
+  IngressNumbers numbers(slot, context.at_rest());
+  const bool carries_anything =
+      (Of<shape>::plain || context.tunnel) && context.selectors == nullptr && !context.dscp_copy_in;
+  finish_jobs<lone>(
       train, stage, [&](const Job& job, const Work& work, const AeadOp& op) __attribute__((always_inline)) {
         Packet& packet = *job.destination;
-        const std::uint64_t number = job.number;
-        std::uint8_t* const text = work.at;
-        const std::uint8_t* const end = packet.data + packet.length;
+        std::uint8_t* const text = op.out;
+        const auto text_length = static_cast<std::uint32_t>(op.tag - text);
         // 1.
         if (!nearly_always(op.good)) {
+          numbers.pause();
           context.count_failure();
-          at_rest = false;
-          return refuse_and_zero(slot, Verdict::esp_bad_icv, text, end);
+          numbers.resume(context.at_rest());
+          return refuse_and_zero(slot, Verdict::esp_bad_icv, text, packet.data + packet.length);
         }
         // 2.
-        if (nearly_always(window.is_next(number) && at_rest && !slot.expired.load(std::memory_order_relaxed))) {
-          window.accept_next(number);
-        } else {
-          const Verdict verdict = accept_number<shape>(context, slot, number);
-          if (verdict != Verdict::pending) return refuse_and_zero(slot, verdict, text, end);
-          at_rest = context.at_rest();
+        if (!numbers.accept_next(job.number)) {
+          numbers.pause();
+          const Verdict verdict = accept_number<shape>(context, slot, job.number);
+          numbers.resume(context.at_rest());
+          if (verdict != Verdict::pending) return refuse_and_zero(slot, verdict, text, packet.data + packet.length);
         }
         // 3.
-        const Inner payload = read_trailer(text, work.length);
-        // 4.
-        const bool common = payload.next_header == wire::protocol_ipip && payload.length >= wire::ipv4_size &&
-                            *text == wire::ipv4_no_options && job.l2_length == wire::ethernet_size;
-        if (nearly_always(common && (Sa::plain || context.tunnel)))
-          return finish_tunnel<shape, Family::ipv4>(context, slot, counts, packet, wire::ethernet_size, text,
-                                                    payload.length, end, outer_class_of(work.scratch));
-        return finish_any(context, slot, stage.events, job, work);
+        if (nearly_always(carries_anything && job.l2_length == wire::ethernet_size)) {
+          const std::uint32_t length = common_inner_length(text, text_length, Of<shape>::inner_checksum(context));
+          const bool equal_ecn = ((text[wire::ipv4_tos] ^ outer_class_of(work.scratch)) & wire::ecn_mask) == 0;
+          if (nearly_always(length != 0 && equal_ecn)) {
+            counts.add(length);
+            uncover(packet, wire::ethernet_size, text, length, Family::ipv4);
+            return Verdict::ok;
+          }
+        }
+        return finish_any(context, slot, stage.events, job, text, text_length, work.scratch);
       });
+}
+
+template <Shape shape>
+void prepare_train(Train& train, BurstStage& stage) noexcept {
+  is_lone(train, stage) ? prepare_packets<shape, true>(train, stage) : prepare_packets<shape, false>(train, stage);
+}
+template <Shape shape>
+void finish_train(const Train& train, BurstStage& stage) noexcept {
+  one_goes_on(train) ? finish_packets<shape, true>(train, stage) : finish_packets<shape, false>(train, stage);
 }
 
 }  // namespace

@@ -47,9 +47,8 @@ void write_trailer(std::uint8_t* text, const Text& sizes, std::uint8_t next_head
 // SPI, sequence number, IV. The IV is the full number: a counter, so a nonce never comes twice under one key
 // (RFC 4106 3.1).
 void write_esp_header(std::uint8_t* esp, WireSpi spi, std::uint64_t number) noexcept {
-  std::memcpy(esp, spi.data(), spi.size());
-  wire::store32(esp + 4, static_cast<std::uint32_t>(number));
-  wire::store64(esp + wire::esp_header_size, number);
+  const std::uint64_t iv = wire::bytes_of(number);
+  wire::put16(esp, wire::join(wire::bytes4(spi.data()), static_cast<std::uint32_t>(iv >> 32U)), iv);
 }
 
 // RFC 3948 2.1: the UDP length; over IPv4 the checksum is zero, over IPv6 finish_udp_checksum() computes it.
@@ -64,20 +63,41 @@ std::uint32_t needs_checksum(Family outer) noexcept {
   return outer == Family::ipv6 ? 1 : 0;
 }
 
-// The outer IPv4 header (RFC 4301 5.1.2) of a packet of `total` bytes: the template, and the fields that depend on the
-// inner packet. DF by policy, where an inner IPv6 packet counts as DF set; an identification only where fragments may
-// come to be (RFC 6864 4.1). The checksum: the template's sum and the first eight bytes, for the sum of 16-bit words
-// does not depend on where in a word they stand.
-[[gnu::always_inline]] inline void write_outer_ipv4(Context& context, std::uint8_t* outer, std::uint8_t inner_class,
-                                                    std::uint8_t inner_flags, std::uint32_t total) noexcept {
-  const auto outer_class = static_cast<std::uint32_t>((inner_class & context.class_copied) | context.class_set);
-  const auto flags = static_cast<std::uint32_t>((inner_flags & context.flags_copied) | context.flags_set);
-  const std::uint32_t class_and_length = std::uint32_t{0x4500} << 16U | outer_class << 16U | total;
-  const std::uint32_t fragment = flags != 0 ? flags << 8U : static_cast<std::uint32_t>(context.identification++) << 16U;
-  const std::uint64_t sum = std::uint64_t{class_and_length} + fragment + context.header_sum;
-  std::memcpy(outer + wire::ipv4_ttl, context.header.data() + wire::ipv4_ttl, wire::ipv4_size - wire::ipv4_ttl);
-  wire::store64(outer, std::uint64_t{class_and_length} << 32U | fragment);
-  wire::store16(outer + wire::ipv4_checksum, static_cast<std::uint16_t>(~wire::fold(sum)));
+// Outer IPv4 headers of an SA (RFC 4301 5.1.2): what its packets have in common, and of the first eight bytes those
+// bits that are the inner header's.
+struct OuterIpv4 {
+  std::uint64_t copied;
+  std::uint64_t set;
+
+  explicit OuterIpv4(const Context& context) noexcept
+      : copied(word(context.class_copied, context.flags_copied)),
+        set(std::uint64_t{wire::ipv4_no_options} << 56U | word(context.class_set, context.flags_set)) {}
+  // The first eight bytes of a header with this TOS and these flags, and nothing else.
+  static constexpr std::uint64_t word(std::uint8_t tos, std::uint8_t flags) noexcept {
+    return std::uint64_t{tos} << 48U | std::uint64_t{flags} << 8U;
+  }
+};
+
+// The outer IPv4 header of a packet of `total` bytes around an inner one whose TOS and flags stand in `inner` as in its
+// first eight bytes.
+//
+// 1. The fields that depend on the inner packet. DF by policy, where an inner IPv6 packet counts as DF set; an
+//    identification only where fragments may come to be (RFC 6864 4.1).
+// 2. The checksum: the template's sum and these fields', for the sum of 16-bit words does not depend on where in a word
+//    they stand.
+[[gnu::always_inline]] inline void write_outer_ipv4(Context& context, const OuterIpv4& of_sa, std::uint8_t* outer,
+                                                    std::uint64_t inner, std::uint32_t total) noexcept {
+  // 1.
+  std::uint64_t first = (inner & of_sa.copied) | of_sa.set | std::uint64_t{total} << 32U;
+  if ((first & 0xff00U) == 0) first |= std::uint64_t{context.identification++} << 16U;
+  // 2.
+  const std::uint64_t sum = (first >> 32U) + (first & 0xffffffffU) + context.header_sum;
+  const auto checksum = static_cast<std::uint16_t>(~wire::fold(sum));
+  const std::uint8_t* const fixed = context.header.data();
+  static_assert(wire::ipv4_checksum == wire::ipv4_ttl + 2);
+  wire::put16(outer, wire::bytes_of(first),
+              wire::bytes8(fixed + wire::ipv4_ttl) | std::uint64_t{wire::bytes_of(checksum)} << 16U);
+  wire::put4(outer + wire::ipv4_destination, wire::bytes4(fixed + wire::ipv4_destination));
 }
 
 // The outer IPv6 header. Flow label: a tunnel may copy it, else one per SA (RFC 6437 4).
@@ -140,11 +160,10 @@ template <Shape shape, Family family>
   std::uint64_t number = 0;
   if (const Verdict verdict = numbers.take(inner.total_length, number); verdict != Verdict::pending) [[unlikely]]
     return verdict;
-  job.number = number;
   work.at = packet.data + l2;
   work.length = inner.total_length;
-  packet.set_length(l2 + behind);
-  packet.push_front(front);
+  packet.set(packet.data - front, l2 + front + behind);
+  job.number = number;
   return Verdict::pending;
 }
 
@@ -153,9 +172,9 @@ template <Shape shape, Family family>
 // 1. Inner TTL and its checksum; TFC padding, padding, trailer.
 // 2. The l2 header moves to the front; outer IP, UDP and ESP headers into the gap.
 template <Shape shape, Family family>
-[[gnu::always_inline]] inline void write_tunnel(Context& context, std::uint64_t number, std::uint8_t* text,
-                                                std::uint32_t inner_length, std::uint32_t l2, Work& work,
-                                                AeadOp& op) noexcept {
+[[gnu::always_inline]] inline void write_tunnel(Context& context, const OuterIpv4& of_sa, std::uint64_t number,
+                                                std::uint8_t* text, std::uint32_t inner_length, std::uint32_t l2,
+                                                Work& work, AeadOp& op) noexcept {
   using Sa = Of<shape>;
   const std::uint32_t front = front_of<shape>(context);
   std::uint8_t* const outer = text - front;
@@ -173,10 +192,14 @@ template <Shape shape, Family family>
   write_trailer(text, sizes, family == Family::ipv4 ? wire::protocol_ipip : wire::protocol_ipv6);
   // 2.
   move_l2(outer, text, l2, Sa::outer_family(context));
-  if (Sa::outer_family(context) == Family::ipv4)
-    write_outer_ipv4(context, outer, wire::traffic_class_as<family>(text), wire::ip_flags_as<family>(text), total);
-  else
+  if (Sa::outer_family(context) == Family::ipv4) {
+    const std::uint64_t inner =
+        family == Family::ipv4 ? wire::load64(text)
+                               : OuterIpv4::word(wire::traffic_class_as<family>(text), wire::ip_flags_as<family>(text));
+    write_outer_ipv4(context, of_sa, outer, inner, total);
+  } else {
     write_outer_ipv6<family>(context, outer, text, total);
+  }
   if (Sa::udp(context)) {
     std::uint8_t* udp = esp - wire::udp_size;
     std::memcpy(udp, context.header.data() + context.outer_size - wire::udp_size, wire::udp_size);
@@ -184,7 +207,7 @@ template <Shape shape, Family family>
     work.scratch = needs_checksum(Sa::outer_family(context));
   }
   write_esp_header(esp, context.spi, number);
-  fill_aead<shape>(context, number, work.aad.data(), op, esp, number, sizes.length);
+  fill_aead<shape>(context, number, work.aad.data(), op, esp, wire::bytes_of(number), sizes.length);
 }
 
 // RFC 4303 3.3, transport mode.
@@ -228,7 +251,7 @@ Verdict prepare_transport(Context& context, EgressTrain& numbers, Job& job, Work
     work.scratch = needs_checksum(ip.family);
   }
   write_esp_header(esp, context.spi, job.number);
-  fill_aead<Shape::any>(context, job.number, work.aad.data(), op, esp, job.number, sizes.length);
+  fill_aead<Shape::any>(context, job.number, work.aad.data(), op, esp, wire::bytes_of(job.number), sizes.length);
   return Verdict::pending;
 }
 
@@ -251,11 +274,12 @@ template <Shape shape>
 }
 template <Shape shape>
 [[gnu::noinline]] void write_any(Context& context, const Job& job, Work& work, AeadOp& op) noexcept {
+  const OuterIpv4 of_sa(context);
   const std::uint32_t length = work.length & ~uncommon;
   if (*work.at >> 4U == 4)
-    write_tunnel<shape, Family::ipv4>(context, job.number, work.at, length, job.l2_length, work, op);
+    write_tunnel<shape, Family::ipv4>(context, of_sa, job.number, work.at, length, job.l2_length, work, op);
   else
-    write_tunnel<shape, Family::ipv6>(context, job.number, work.at, length, job.l2_length, work, op);
+    write_tunnel<shape, Family::ipv6>(context, of_sa, job.number, work.at, length, job.l2_length, work, op);
 }
 
 // Most packets are IPv4 without options behind an Ethernet header without tags: what is the same in all of them is
@@ -277,15 +301,17 @@ template <Shape shape>
 template <Shape shape>
 [[gnu::noinline]] void write_tunnels(const Train& train) noexcept {
   Context& context = context_of<Context>(train);
+  const OuterIpv4 of_sa(context);
   write_each(
       train, [&](const Job& job, Work& work, AeadOp& op) __attribute__((always_inline)) {
         if (nearly_always((work.length & uncommon) == 0))
-          write_tunnel<shape, Family::ipv4>(context, job.number, work.at, work.length, wire::ethernet_size, work, op);
+          write_tunnel<shape, Family::ipv4>(context, of_sa, job.number, work.at, work.length, wire::ethernet_size, work,
+                                            op);
         else
           write_any<shape>(context, job, work, op);
       });
 }
-// Both steps at once for a train of one job: a burst of many SAs has little else.
+// Both steps at once for a train of one job.
 template <Shape shape>
 [[gnu::noinline]] void prepare_lone_tunnel(Train& train, BurstStage& stage) noexcept {
   Context& context = context_of<Context>(train);
@@ -299,7 +325,8 @@ template <Shape shape>
         EgressTrain numbers(*train.slot, last_number<shape>(context), stage.events);
         const Verdict verdict = take_in<shape, Family::ipv4>(context, numbers, job, wire::ethernet_size, work);
         if (nearly_always(verdict == Verdict::pending))
-          write_tunnel<shape, Family::ipv4>(context, job.number, work.at, work.length, wire::ethernet_size, work, op);
+          write_tunnel<shape, Family::ipv4>(context, OuterIpv4(context), job.number, work.at, work.length,
+                                            wire::ethernet_size, work, op);
         return verdict;
       });
 }
@@ -342,8 +369,8 @@ void prepare_encapsulate(Train& train, BurstStage& stage) noexcept {
 
 void finish_encapsulate(const Train& train, BurstStage& stage) noexcept {
   if (!context_of<Context>(train).udp)
-    return finish_each(train, stage, [](Job&, const Work&, const AeadOp&) { return Verdict::ok; });
-  finish_each(train, stage, [](Job& job, const Work& work, const AeadOp&) {
+    return finish_jobs<false>(train, stage, [](Job&, const Work&, const AeadOp&) { return Verdict::ok; });
+  finish_jobs<false>(train, stage, [](Job& job, const Work& work, const AeadOp&) {
     if (work.scratch != 0) finish_udp_checksum(job, work);
     return Verdict::ok;
   });

@@ -109,8 +109,9 @@ struct Of {
   static Family outer_family(const Settings& settings) noexcept { return plain ? Family::ipv4 : settings.outer_family; }
 };
 
-// Nonce and associated data of packet `number`, whose SPI, sequence number and IV (`iv`) are written at `esp`, with
-// `text_length` bytes of text behind them and the ICV behind the text. `aad` stays with `op`.
+// Nonce and associated data of packet `number`, whose SPI, sequence number and IV are written at `esp`, with
+// `text_length` bytes of text behind them and the ICV behind the text. `iv` is the eight bytes of the IV. `aad` has
+// room for 16 bytes and stays with `op`.
 //
 // 1. Nonce: salt, IV (RFC 4106 4).
 // 2. Associated data: SPI and the number, of which ESN's high half is not on the wire (RFC 4106 5, RFC 4543 3.3).
@@ -119,34 +120,23 @@ template <Shape shape, typename Context>
 [[gnu::always_inline]] inline void fill_aead(const Context& context, std::uint64_t number, std::uint8_t* aad,
                                              AeadOp& op, std::uint8_t* esp, std::uint64_t iv,
                                              std::uint32_t text_length) noexcept {
-  std::uint8_t* text = esp + esp_front;
+  std::uint8_t* const text = esp + esp_front;
   // 1.
-  op.key = context.key;
-  std::memcpy(op.iv, context.salt.data(), 4);
-  wire::store64(op.iv + 4, iv);
+  op.set_iv(wire::bytes4(context.salt.data()), iv);
   // 2.
+  const std::uint8_t* head = esp;
+  std::uint32_t head_length = wire::esp_header_size;
   if (Of<shape>::esn(context)) {
-    std::memcpy(aad, context.spi.data(), context.spi.size());
-    wire::store64(aad + 4, number);
-    op.aad_head = aad;
-    op.aad_head_length = 12;
-  } else {
-    op.aad_head = esp;
-    op.aad_head_length = wire::esp_header_size;
+    wire::put12(aad, wire::bytes4(context.spi.data()), wire::bytes_of(number));
+    head = aad;
+    head_length = 12;
   }
-  op.aad_tail = nullptr;
-  op.aad_tail_length = 0;
-  op.in = text;
-  op.out = text;
-  op.length = text_length;
-  op.tag = text + text_length;
-  op.good = false;
   // 3.
-  if (Of<shape>::gmac(context)) {
-    op.aad_tail = esp + wire::esp_header_size;
-    op.aad_tail_length = wire::esp_iv_size + text_length;
-    op.length = 0;
-  }
+  std::uint8_t* const icv = text + text_length;
+  if (Of<shape>::gmac(context))
+    op.set(context.key, head, head_length, esp + wire::esp_header_size, wire::esp_iv_size + text_length, text, 0, icv);
+  else
+    op.set(context.key, head, head_length, nullptr, 0, text, text_length, icv);
 }
 
 // False: the job's l2 header does not fit the frame. 0 bytes are a bare IP packet.
@@ -161,18 +151,13 @@ template <Shape shape, typename Context>
 }
 
 // Moves the l2 header of `length` bytes that ends before `from` to before `to`, where it names a packet of `family`.
-// Nearly all are untagged Ethernet and cost no call. Precondition: l2_header_fits().
+// Nearly all are untagged Ethernet and cost no call. Precondition: l2_header_fits(), and two bytes each at `from` and
+// `to`.
 [[gnu::always_inline]] inline void move_l2(std::uint8_t* to, const std::uint8_t* from, std::uint32_t length,
                                            Family family) noexcept {
   const std::uint16_t type = family == Family::ipv4 ? wire::ethertype_ipv4 : wire::ethertype_ipv6;
   if (length == wire::ethernet_size) [[likely]] {
-    std::uint64_t front;
-    std::uint64_t back;
-    std::memcpy(&front, from - wire::ethernet_size, sizeof front);
-    std::memcpy(&back, from - sizeof back, sizeof back);
-    back = (back & 0x0000ffffffffffffU) | std::uint64_t{__builtin_bswap16(type)} << 48U;
-    std::memcpy(to - wire::ethernet_size, &front, sizeof front);
-    std::memcpy(to - sizeof back, &back, sizeof back);
+    wire::move_ethernet(to - wire::ethernet_size, from - wire::ethernet_size, type);
   } else if (length != 0) {
     std::memmove(to - length, from - length, length);
     wire::store16(to - 2, type);

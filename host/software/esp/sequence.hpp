@@ -17,9 +17,17 @@ class NumberInference {
   constexpr NumberInference(std::uint64_t top, std::uint32_t window) noexcept
       : bottom_(top - window + 1), below_zero_(top < window - 1) {}
 
+  // The number, where there is one. Where there is none, it is one below the bottom; or, where the bottom lies before
+  // number 0, from bottom() on.
+  [[nodiscard]] constexpr std::uint64_t first_from_bottom(std::uint32_t low) const noexcept {
+    return bottom_ + (low - static_cast<std::uint32_t>(bottom_));
+  }
+  [[nodiscard]] constexpr std::uint64_t bottom() const noexcept { return bottom_; }
+  [[nodiscard]] constexpr bool below_zero() const noexcept { return below_zero_; }
+
   // None: it would lie before number 0 or behind the last number.
   [[nodiscard]] constexpr std::optional<std::uint64_t> infer(std::uint32_t low) const noexcept {
-    const std::uint64_t number = bottom_ + (low - static_cast<std::uint32_t>(bottom_));
+    const std::uint64_t number = first_from_bottom(low);
     // A bottom below 0 is one at the far end of the numbers: what is from there on must have come round, nothing else.
     if ((number < bottom_) != below_zero_) return std::nullopt;
     return number;

@@ -24,8 +24,8 @@ namespace {
 // 5. Insert the SecTAG behind the addresses and VLAN tags (10.5.3, 9.3): SL for short data (9.7), PN's low 32 bits
 // (9.8).
 // 6. Name what is encrypted and what is protected (10.5.4, 14.5).
-template <Shape shape>
-[[gnu::noinline]] void prepare(Train& train, BurstStage& stage) noexcept {
+template <Shape shape, bool lone>
+[[gnu::noinline]] void prepare_frames(Train& train, BurstStage& stage) noexcept {
   using Sa = Of<shape>;
   Context& context = context_of(train);
   SaSlot& slot = *train.slot;
@@ -34,7 +34,7 @@ template <Shape shape>
   const std::uint32_t tag_size = Sa::tag_size(context);
   const std::uint32_t offset = Sa::sectag_offset(context);
   const std::uint64_t pn_soft_limit = context.threshold_reported ? ~std::uint64_t{0} : context.pn_soft_limit;
-  prepare_each(
+  prepare_jobs<lone>(
       train, stage, [&](Job & job, Work & work, AeadOp & op) __attribute__((always_inline)) {
         Packet& packet = *job.destination;
         const std::uint32_t length = packet.length;
@@ -61,8 +61,7 @@ template <Shape shape>
         // 5.
         std::uint8_t* const before = packet.data;
         std::uint8_t* const frame = before - tag_size;
-        packet.push_front(tag_size);
-        packet.set_length(length + tag_size + macsec_icv_size);
+        packet.set(frame, length + tag_size + macsec_icv_size);
         std::uint8_t* const tag = frame + offset;
         wire::move_head(frame, before, offset);
         std::memcpy(tag, context.tag.data(), wire::sectag_pn_offset);
@@ -76,6 +75,11 @@ template <Shape shape>
       });
 }
 
+template <Shape shape>
+void prepare(Train& train, BurstStage& stage) noexcept {
+  is_lone(train, stage) ? prepare_frames<shape, true>(train, stage) : prepare_frames<shape, false>(train, stage);
+}
+
 }  // namespace
 
 void prepare_protect(Train& train, BurstStage& stage) noexcept {
@@ -83,7 +87,7 @@ void prepare_protect(Train& train, BurstStage& stage) noexcept {
 }
 
 void finish_protect(const Train& train, BurstStage& stage) noexcept {
-  finish_each(train, stage, [](Job&, const Work&, const AeadOp&) { return Verdict::ok; });
+  finish_jobs<false>(train, stage, [](Job&, const Work&, const AeadOp&) { return Verdict::ok; });
 }
 
 }  // namespace linecrypt::software::macsec

@@ -46,13 +46,6 @@ static_assert(sizeof(Context) <= context_size_largest && std::is_trivially_destr
   return *static_cast<Context*>(train.context);
 }
 
-// The IV (14.5, 14.7): SCI | PN, or salt xor (SSCI | 64-bit PN). The base holds everything but the PN, so one xor
-// serves both: without XPN the PN has 32 bits and the base ends in zeros.
-inline void write_iv(const Context& context, std::uint64_t pn, std::uint8_t* iv) noexcept {
-  std::memcpy(iv, context.iv_base.data(), 4);
-  wire::store64(iv + 4, wire::load64(context.iv_base.data() + 4) ^ pn);
-}
-
 // Most SAs have an explicit SCI, no VLAN tags in clear, and encrypt all of the user data. Their frames go through
 // functions that know it, and do not ask for each frame what never changes.
 enum class Shape : std::uint8_t { any, plain };
@@ -85,22 +78,19 @@ template <Shape shape>
                                            std::uint32_t offset, std::uint32_t tag_size, std::uint32_t data_length,
                                            bool encrypted, Work& work, AeadOp& op) noexcept {
   std::uint8_t* const data = frame + offset + tag_size;
-  op.key = context.key;
-  write_iv(context, pn, op.iv);
-  op.aad_head = frame;
-  op.aad_head_length = wire::macsec_addresses_size + tag_size;
+  const std::uint8_t* head = frame;
   if (offset != wire::macsec_addresses_size) {
     std::memcpy(work.aad.data(), frame, wire::macsec_addresses_size);
     std::memcpy(work.aad.data() + wire::macsec_addresses_size, frame + offset, tag_size);
-    op.aad_head = work.aad.data();
+    head = work.aad.data();
   }
-  op.aad_tail = data;
-  op.aad_tail_length = encrypted ? std::min(Of<shape>::confidentiality_offset(context), data_length) : data_length;
-  op.in = data + op.aad_tail_length;
-  op.out = data + op.aad_tail_length;
-  op.length = data_length - op.aad_tail_length;
-  op.tag = data + data_length;
-  op.good = false;
+  const std::uint32_t clear =
+      encrypted ? std::min(Of<shape>::confidentiality_offset(context), data_length) : data_length;
+  // The IV (14.5, 14.7): SCI | PN, or salt xor (SSCI | 64-bit PN). The base holds everything but the PN, so one xor
+  // serves both: without XPN the PN has 32 bits and the base ends in zeros.
+  op.set_iv(wire::bytes4(context.iv_base.data()), wire::bytes8(context.iv_base.data() + 4) ^ wire::bytes_of(pn));
+  op.set(context.key, head, wire::macsec_addresses_size + tag_size, data, clear, data + clear, data_length - clear,
+         data + data_length);
 }
 
 }  // namespace linecrypt::software::macsec

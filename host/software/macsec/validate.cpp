@@ -1,6 +1,7 @@
 #include "host/software/macsec/validate.hpp"
 
 #include "host/software/macsec/sa_context.hpp"
+#include "host/values/ingress_numbers.hpp"
 #include "host/values/lifetimes.hpp"
 #include "host/values/likely.hpp"
 
@@ -11,17 +12,23 @@ namespace {
 std::uint32_t pack(std::uint8_t tci_an, std::uint32_t size) noexcept {
   return std::uint32_t{tci_an} << 8U | size;
 }
+std::uint32_t tag_size_of(const Work& work) noexcept {
+  return work.scratch & 0xffU;
+}
 wire::SecTag unpack(const Work& work) noexcept {
   wire::SecTag tag;
   tag.data_length = work.length;
-  tag.size = work.scratch & 0xffU;
+  tag.size = tag_size_of(work);
   tag.tci_an = static_cast<std::uint8_t>(work.scratch >> 8U);
   return tag;
 }
+bool was_encrypted(const Work& work) noexcept {
+  return unpack(work).encrypted();
+}
 
 // No clear text behind the SecTAG once decryption began and the frame is refused.
-Verdict refuse(const Packet& packet, std::uint32_t offset, const wire::SecTag& tag, Verdict verdict) noexcept {
-  const std::uint32_t clear = offset + tag.size;
+Verdict refuse(const Context& context, const Packet& packet, const Work& work, Verdict verdict) noexcept {
+  const std::uint32_t clear = context.clear_tags.sectag_offset() + tag_size_of(work);
   std::memset(packet.data + clear, 0, packet.length - clear);
   return verdict;
 }
@@ -91,7 +98,7 @@ struct Arrival {
     // 3.
     if (context.validate == ValidateFrames::disabled && !tag.changed()) {
       slot.counters.unchecked.add();
-      wire::strip_sectag(packet, offset, tag);
+      wire::strip_sectag(packet, offset, tag.size, tag.data_length);
       return Verdict::unchecked;
     }
     // 4.
@@ -124,12 +131,11 @@ struct Arrival {
   return Arrival(context, *train.slot).prepare<Shape::any>(job, context.clear_tags.sectag_offset(), tag, work, op);
 }
 
-}  // namespace
-
-void prepare_validate(Train& train, BurstStage& stage) noexcept {
+template <bool lone>
+[[gnu::noinline]] void prepare_frames(Train& train, BurstStage& stage) noexcept {
   const Context& context = context_of(train);
   const Arrival arrival(context, *train.slot);
-  prepare_each(
+  prepare_jobs<lone>(
       train, stage, [&](Job & job, Work & work, AeadOp & op) __attribute__((always_inline)) {
         const Packet& packet = *job.destination;
         if (!nearly_always(has_our_sectag(context, packet))) return prepare_any(train, job, work, op);
@@ -143,8 +149,6 @@ void prepare_validate(Train& train, BurstStage& stage) noexcept {
         return arrival.prepare<Shape::plain>(job, wire::macsec_addresses_size, tag, work, op);
       });
 }
-
-namespace {
 
 // Octets that went through the cipher, valid or not (10.6.3): a train's sums.
 struct Octets {
@@ -164,14 +168,14 @@ struct Octets {
 // A frame with a wrong ICV (10.6.5): changed text is dropped, and so is everything where validation is strict; else the
 // frame is delivered as invalid. Its PN is not believed.
 [[gnu::noinline]] Verdict finish_invalid(const Context& context, SaSlot& slot, Packet& packet,
-                                         const wire::SecTag& tag) noexcept {
-  const std::uint32_t offset = context.clear_tags.sectag_offset();
+                                         const Work& work) noexcept {
+  const wire::SecTag tag = unpack(work);
   if (tag.changed() || context.validate == ValidateFrames::strict) {
     slot.counters.bad_icv.add();
-    return refuse(packet, offset, tag, Verdict::macsec_not_valid);
+    return refuse(context, packet, work, Verdict::macsec_not_valid);
   }
   slot.counters.invalid.add();
-  wire::strip_sectag(packet, offset, tag);
+  wire::strip_sectag(packet, context.clear_tags.sectag_offset(), tag.size, tag.data_length);
   return Verdict::unchecked;
 }
 
@@ -196,43 +200,57 @@ struct Octets {
   return Verdict::pending;
 }
 
-}  // namespace
-
 // IEEE 802.1AE-2018 10.6, behind the cipher.
 //
 // 1. Octets count as soon as they went through the cipher, valid or not (10.6.3).
 // 2. A wrong ICV.
-// 3. The number. Most frames come in order, and then the window only moves on.
+// 3. The number. Most frames come in order.
 // 4. Count it as accepted, take off SecTAG, ICV and padding.
-void finish_validate(const Train& train, BurstStage& stage) noexcept {
+template <Shape shape, bool lone>
+[[gnu::noinline]] void finish_frames(const Train& train, BurstStage& stage) noexcept {
   const Context& context = context_of(train);
   SaSlot& slot = *train.slot;
-  const std::uint32_t offset = context.clear_tags.sectag_offset();
+  const std::uint32_t offset = Of<shape>::sectag_offset(context);
   Octets octets(slot.counters);
   IngressCounts counts(slot, stage.events);
-  finish_each(
+  const auto next_is_high_enough = [&] {
+    return slot.window.top() + 1 >= context.lowest_pn.load(std::memory_order_relaxed);
+  };
+  IngressNumbers numbers(slot, next_is_high_enough());
+  finish_jobs<lone>(
       train, stage, [&](const Job& job, const Work& work, const AeadOp& op) __attribute__((always_inline)) {
         Packet& packet = *job.destination;
-        const wire::SecTag tag = unpack(work);
-        const std::uint64_t number = job.number;
         // 1.
-        (tag.encrypted() ? octets.decrypted : octets.validated) += tag.data_length;
+        (was_encrypted(work) ? octets.decrypted : octets.validated) += work.length;
         // 2.
-        if (!nearly_always(op.good)) return finish_invalid(context, slot, packet, tag);
+        if (!nearly_always(op.good)) return finish_invalid(context, slot, packet, work);
         // 3.
-        const std::uint64_t floor = context.lowest_pn.load(std::memory_order_relaxed);
-        const bool stopped = slot.expired.load(std::memory_order_relaxed);
-        if (nearly_always(slot.window.is_next(number) && number >= floor && !stopped)) {
-          slot.window.accept_next(number);
-        } else {
-          const Verdict verdict = accept_number(context, slot, number);
-          if (verdict != Verdict::pending) return refuse(packet, offset, tag, verdict);
+        if (!numbers.accept_next(job.number)) {
+          numbers.pause();
+          const Verdict verdict = accept_number(context, slot, job.number);
+          numbers.resume(next_is_high_enough());
+          if (verdict != Verdict::pending) return refuse(context, packet, work, verdict);
         }
         // 4.
-        counts.add(tag.data_length);
-        wire::strip_sectag(packet, offset, tag);
+        counts.add(work.length);
+        wire::strip_sectag(packet, offset, tag_size_of(work), work.length);
         return Verdict::ok;
       });
+}
+
+template <Shape shape>
+void finish(const Train& train, BurstStage& stage) noexcept {
+  one_goes_on(train) ? finish_frames<shape, true>(train, stage) : finish_frames<shape, false>(train, stage);
+}
+
+}  // namespace
+
+void prepare_validate(Train& train, BurstStage& stage) noexcept {
+  is_lone(train, stage) ? prepare_frames<true>(train, stage) : prepare_frames<false>(train, stage);
+}
+
+void finish_validate(const Train& train, BurstStage& stage) noexcept {
+  context_of(train).plain ? finish<Shape::plain>(train, stage) : finish<Shape::any>(train, stage);
 }
 
 }  // namespace linecrypt::software::macsec

@@ -66,7 +66,7 @@ namespace detail {
                                                         std::uint32_t header_length, HeaderChecksum checksum,
                                                         IpPacket& ip) noexcept {
   const std::uint32_t total_length = load16(p + ipv4_total_length);
-  if (header_length > total_length || total_length > length) return false;
+  if (total_length - header_length > length - header_length) return false;  // too short or too long
   if (checksum == HeaderChecksum::verify && !ipv4_checksum_is_right(p, header_length)) return false;
   const std::uint16_t fragment = load16(p + ipv4_fragment);
   ip.valid = true;

@@ -206,23 +206,21 @@ struct ClearTags {
 
 // Moves what stands before a SecTAG; without VLAN tags in clear it is the two addresses and costs no call.
 inline void move_head(std::uint8_t* to, const std::uint8_t* from, std::uint32_t length) noexcept {
-  if (length != macsec_addresses_size) {
+  if (length == macsec_addresses_size)
+    move_addresses(to, from);
+  else
     std::memmove(to, from, length);
-    return;
-  }
-  std::uint64_t front;
-  std::uint32_t back;
-  std::memcpy(&front, from, sizeof front);
-  std::memcpy(&back, from + sizeof front, sizeof back);
-  std::memcpy(to, &front, sizeof front);
-  std::memcpy(to + sizeof front, &back, sizeof back);
 }
 
 // Takes SecTAG, ICV and padding off a frame whose user data is in place.
+inline void strip_sectag(Packet& packet, std::uint32_t sectag_offset, std::uint32_t tag_size,
+                         std::uint32_t data_length) noexcept {
+  std::uint8_t* const before = packet.data;
+  packet.set(before + tag_size, sectag_offset + data_length);
+  move_head(before + tag_size, before, sectag_offset);
+}
 inline void strip_sectag(Packet& packet, std::uint32_t sectag_offset, const SecTag& tag) noexcept {
-  move_head(packet.data + tag.size, packet.data, sectag_offset);
-  packet.pull_front(tag.size);
-  packet.set_length(sectag_offset + tag.data_length);
+  strip_sectag(packet, sectag_offset, tag.size, tag.data_length);
 }
 
 }  // namespace linecrypt::wire

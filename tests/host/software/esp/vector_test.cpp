@@ -65,7 +65,7 @@ TEST_CASE("the published ESP packets are sealed and opened byte for byte", "[esp
     const ExpandedKey key(*provider, from_hex(vector.at("key")));
     static_cast<software::ContextHead*>(context)->key = key.get();
     const std::uint64_t number = std::stoull(vector.at("number"), nullptr, 16);
-    std::array<std::uint8_t, 12> aad{};
+    std::array<std::uint8_t, 16> aad{};
 
     const Bytes text = from_hex(vector.at("text"));
     const Bytes expected = from_hex(vector.at("packet"));
@@ -73,7 +73,7 @@ TEST_CASE("the published ESP packets are sealed and opened byte for byte", "[esp
     std::vector<software::AeadOp> ops(1);
     const auto fill = [&] {
       const auto& settings = *static_cast<esp::EgressContext*>(static_cast<software::ContextHead*>(context));
-      const std::uint64_t iv = wire::load64(bytes.data() + wire::esp_header_size);
+      const std::uint64_t iv = wire::bytes8(bytes.data() + wire::esp_header_size);
       const auto length = static_cast<std::uint32_t>(text.size());
       if (settings.plain)
         esp::fill_aead<esp::Shape::plain>(settings, number, aad.data(), ops[0], bytes.data(), iv, length);
