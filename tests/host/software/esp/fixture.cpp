@@ -6,6 +6,7 @@
 
 #include "host/engines/delaying.hpp"
 #include "host/software/engine.hpp"
+#include "linecrypt/wire/ethernet.hpp"
 #include "tests/support/waiting.hpp"
 
 namespace linecrypt::test {
@@ -27,7 +28,7 @@ std::vector<EngineChoice> engines(bool quick) {
 }
 
 EspBench::EspBench(const EngineChoice& choice, std::uint32_t slots)
-    : count_(slots), slots_(std::make_unique<SaSlot[]>(slots)) {
+    : count_(slots), slots_(std::make_unique<SaSlot[]>(slots)), framed_(!choice.card && GENERATE(false, true)) {
   if (choice.card) {
     engine_ = make_emulated_card();
   } else {
@@ -68,8 +69,39 @@ Outcome EspBench::run(Operation operation, SaId id, const Bytes& bytes, std::uin
   return burst(operation, id, {bytes}, l2_length, room).front();
 }
 
+namespace {
+
+Bytes framed(const Bytes& packet) {
+  return ethernet(!packet.empty() && packet[0] >> 4U == 6 ? wire::ethertype_ipv6 : wire::ethertype_ipv4, packet);
+}
+
+// The frame's packet, behind the header that it must have now.
+Bytes unframed(const Bytes& frame) {
+  REQUIRE(frame.size() >= wire::ethernet_size);
+  Bytes packet(frame.begin() + wire::ethernet_size, frame.end());
+  if (!packet.empty()) CHECK(frame == framed(packet));
+  return packet;
+}
+
+}  // namespace
+
 std::vector<Outcome> EspBench::burst(Operation operation, SaId id, const std::vector<Bytes>& packets,
                                      std::uint16_t l2_length, Room room) {
+  if (l2_length != 0 || !framed_) return burst_of_frames(operation, id, packets, l2_length, room);
+  std::vector<Bytes> frames;
+  for (const Bytes& packet : packets) frames.push_back(framed(packet));
+  std::vector<Outcome> out = burst_of_frames(operation, id, frames, wire::ethernet_size, room);
+  for (Outcome& one : out) {
+    // A refused packet may have any version, and its header is as it came.
+    one.packet =
+        is_drop(one.verdict) ? Bytes(one.packet.begin() + wire::ethernet_size, one.packet.end()) : unframed(one.packet);
+    one.memory.erase(one.memory.begin(), one.memory.begin() + wire::ethernet_size);
+  }
+  return out;
+}
+
+std::vector<Outcome> EspBench::burst_of_frames(Operation operation, SaId id, const std::vector<Bytes>& packets,
+                                               std::uint16_t l2_length, Room room) {
   // Each packet in memory of exactly its size, so that a sanitizer sees the first byte too far.
   struct Held {
     std::unique_ptr<std::uint8_t[]> memory;

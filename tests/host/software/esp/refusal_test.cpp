@@ -325,6 +325,17 @@ TEST_CASE("authentic packets with a malformed inner packet are refused and zeroe
   peer.refuses_zeroed(with(bad), Verdict::esp_bad_inner);
   const Bytes six = hello(Family::ipv6);
   peer.refuses_zeroed(with(Bytes(six.begin(), six.end() - 1), 41), Verdict::esp_bad_inner);
+  // Headers cut short that say that they are whole, where their checksum is not asked for.
+  EspSa sa = make_sa({}, Direction::ingress);
+  sa.verify_inner_checksum = false;
+  Peer trusting(choice, std::move(sa));
+  Bytes header(clear.begin(), clear.begin() + 20);
+  put16(header, 2, 20);
+  for (std::ptrdiff_t length = 0; length < 20; ++length) {
+    const Bytes text = with_trailer(Bytes(header.begin(), header.begin() + length), 4);
+    trusting.refuses_zeroed(trusting.authentic(static_cast<std::uint64_t>(length) + 1, text), Verdict::esp_bad_inner);
+  }
+  trusting.accepts(trusting.authentic(21, with_trailer(header, 4)));
   CHECK(peer.bench.slot(peer.id).counters.malformed.get() == number);
   peer.accepts(with(six, 41));
 }
@@ -377,8 +388,9 @@ TEST_CASE("packets behind the one that reached a hard lifetime are refused withi
 TEST_CASE("egress refuses what is not a whole IP packet, takes no number for it and leaves it as it was",
           "[esp][refusal]") {
   const auto choice = GENERATE(from_range(engines()));
+  const bool decrement_ttl = GENERATE(true, false);
   EspSa sa = make_sa({}, Direction::egress);
-  sa.decrement_ttl = true;
+  sa.decrement_ttl = decrement_ttl;
   EspBench bench(choice);
   const SaId out = bench.install(sa);
   const auto refuses = [&](const Bytes& bytes, Verdict verdict, Room room = {}) {
@@ -395,7 +407,8 @@ TEST_CASE("egress refuses what is not a whole IP packet, takes no number for it 
   Bytes bad = good;
   bad[8] ^= 1;  // TTL without its checksum
   refuses(bad, Verdict::malformed_ip);
-  for (const std::uint8_t ttl : Bytes{0, 1}) refuses(packet({.ttl = ttl}, noise(8)), Verdict::ttl_exceeded);
+  if (decrement_ttl)
+    for (const std::uint8_t ttl : Bytes{0, 1}) refuses(packet({.ttl = ttl}, noise(8)), Verdict::ttl_exceeded);
   // 88 bytes of clear text: 20 + 16 in front; 2 + 2 + 16 behind.
   refuses(good, Verdict::no_buffer, {.head = 35, .tail = 20});
   refuses(good, Verdict::no_buffer, {.head = 36, .tail = 19});
