@@ -54,6 +54,10 @@ class IngressCounts {
   [[gnu::always_inline]] void add(std::uint64_t bytes) noexcept {
     if (slot_.limited) [[unlikely]]
       return detail::count_limited_packet(slot_, bytes, events_);
+    add_unlimited(bytes);
+  }
+  // Of an SA that is known to have no limits.
+  [[gnu::always_inline]] void add_unlimited(std::uint64_t bytes) noexcept {
     ++packets_;
     bytes_ += bytes;
   }

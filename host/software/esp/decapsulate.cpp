@@ -19,17 +19,8 @@ namespace {
 using wire::IpPacket;
 using Context = IngressContext;
 
-// What finish needs of prepare's parsing is in the op, where the text and the ICV stand, and in Work::scratch, these
-// two of the outer headers: where the protocol is named, and the TOS or traffic class.
-constexpr std::uint32_t pack(std::uint32_t protocol_offset, std::uint8_t outer_class) noexcept {
-  return protocol_offset << 8U | outer_class;
-}
-constexpr std::uint32_t protocol_offset_of(std::uint32_t scratch) noexcept {
-  return scratch >> 8U;
-}
-constexpr std::uint8_t outer_class_of(std::uint32_t scratch) noexcept {
-  return static_cast<std::uint8_t>(scratch);
-}
+// What finish needs of prepare's parsing is in the op, where the text and the ICV stand; in transport mode also
+// Work::scratch, where in the outer headers the protocol is named. The outer headers are in place until then.
 
 // Each refusal of an SA's packet is counted at the SA too.
 Verdict refuse(SaSlot& slot, Verdict verdict) noexcept {
@@ -201,7 +192,7 @@ Verdict finish_tunnel(const Context& context, SaSlot& slot, IngressCounts& count
 // 4. Lifetime.
 // 5. Behind a NAT the TCP or UDP checksum covers addresses that are gone (RFC 3948 3.1.2).
 Verdict finish_transport(const Context& context, SaSlot& slot, IngressCounts& counts, const Job& job,
-                         std::uint8_t* text, std::uint32_t scratch, const Inner& payload,
+                         std::uint8_t* text, std::uint32_t protocol_offset, const Inner& payload,
                          const std::uint8_t* end) noexcept {
   Packet& packet = *job.destination;
   const std::uint32_t l2 = job.l2_length;
@@ -215,7 +206,7 @@ Verdict finish_transport(const Context& context, SaSlot& slot, IngressCounts& co
   packet.pull_front(cut);
   packet.set_length(headers + payload.length);
   std::uint8_t* ip = packet.data + l2;
-  ip[protocol_offset_of(scratch)] = payload.next_header;
+  ip[protocol_offset] = payload.next_header;
   set_total_length(ip, packet.length - l2);
   // 3.
   const IpPacket inner = wire::parse_ip(ip, packet.length - l2);
@@ -228,17 +219,16 @@ Verdict finish_transport(const Context& context, SaSlot& slot, IngressCounts& co
   return Verdict::ok;
 }
 
-// The number and the window (RFC 4303 3.4.3), and the op, of a packet with an ESP part of `esp_length` bytes at `esp`
-// behind outer headers as pack() wants them. Nothing moves before the tag is good.
+// The number and the window (RFC 4303 3.4.3), and the op, of a packet with an ESP part of `esp_length` bytes at `esp`.
+// Nothing moves before the tag is good.
 template <Shape shape>
 [[gnu::always_inline]] inline Verdict prepare_text(const Context& context, SaSlot& slot, Numbering<shape>& numbering,
-                                                   Job& job, std::uint8_t* esp, std::uint32_t esp_length,
-                                                   std::uint32_t scratch, Work& work, AeadOp& op) noexcept {
+                                                   Job& job, std::uint8_t* esp, std::uint32_t esp_length, Work& work,
+                                                   AeadOp& op) noexcept {
   std::uint64_t number = 0;
   if (const Verdict verdict = numbering.find(wire::load32(esp + 4), job, number); verdict != Verdict::pending)
     return refuse(slot, verdict);
   const std::uint32_t text_length = esp_length - esp_front - esp_icv_size;
-  work.scratch = scratch;
   fill_aead<shape>(context, number, work.aad.data(), op, esp, wire::bytes8(esp + wire::esp_header_size), text_length);
   return Verdict::pending;
 }
@@ -275,8 +265,8 @@ template <Shape shape, Family family>
   // 4.
   if (std::memcmp(esp, context.spi.data(), context.spi.size()) != 0) return Verdict::esp_unknown_spi;
   if (!outer_is_of_sa<shape, family>(context, ip)) return refuse(slot, Verdict::esp_outer_mismatch);
-  return prepare_text<shape>(context, slot, numbering, job, esp, esp_length,
-                             pack(ip.l4_protocol_offset, ip.traffic_class()), work, op);
+  work.scratch = ip.l4_protocol_offset;
+  return prepare_text<shape>(context, slot, numbering, job, esp, esp_length, work, op);
 }
 
 // All that prepare() asks of a common packet of a plain SA, which nearly all of them have. False: prepare() says why.
@@ -293,7 +283,7 @@ template <Shape shape, Family family>
   static_assert(wire::ipv4_protocol == wire::ipv4_fragment + 3);
   if ((wire::load32(ip + wire::ipv4_fragment) & fixed) != wire::protocol_esp) return false;
   if (std::memcmp(ip + wire::ipv4_size, context.spi.data(), context.spi.size()) != 0) return false;
-  return !context.verify_outer || std::memcmp(ip + wire::ipv4_source, context.ends.data(), 8) == 0;
+  return !nearly_always(context.verify_outer) || std::memcmp(ip + wire::ipv4_source, context.ends.data(), 8) == 0;
 }
 
 // prepare() for a packet of any kind.
@@ -322,8 +312,7 @@ template <Shape shape, bool lone>
           if (nearly_always(is_in_order(context, packet, job))) {
             std::uint8_t* const ip = packet.data + wire::ethernet_size;
             return prepare_text<shape>(context, slot, numbering, job, ip + wire::ipv4_size,
-                                       wire::load16(ip + wire::ipv4_total_length) - wire::ipv4_size,
-                                       pack(wire::ipv4_protocol, ip[wire::ipv4_tos]), work, op);
+                                       wire::load16(ip + wire::ipv4_total_length) - wire::ipv4_size, work, op);
           }
         } else if (nearly_always(is_common(packet, job))) {
           return prepare<shape, Family::ipv4>(context, slot, numbering, job, wire::ethernet_size, work, op);
@@ -336,7 +325,8 @@ template <Shape shape, bool lone>
 
 // finish() of an authentic packet of any kind, from its trailer on.
 [[gnu::noinline]] Verdict finish_any(const Context& context, SaSlot& slot, Events& events, const Job& job,
-                                     std::uint8_t* text, std::uint32_t text_length, std::uint32_t scratch) noexcept {
+                                     std::uint8_t* text, std::uint32_t text_length,
+                                     std::uint32_t protocol_offset) noexcept {
   Packet& packet = *job.destination;
   const std::uint8_t* const end = packet.data + packet.length;
   IngressCounts counts(slot, events);
@@ -348,8 +338,10 @@ template <Shape shape, bool lone>
     return Verdict::dummy;
   }
   if (payload.verdict != Verdict::pending) return refuse_and_zero(slot, payload.verdict, text, end);
-  if (!context.tunnel) return finish_transport(context, slot, counts, job, text, scratch, payload, end);
-  const std::uint8_t outer_class = outer_class_of(scratch);
+  if (!context.tunnel) return finish_transport(context, slot, counts, job, text, protocol_offset, payload, end);
+  const std::uint8_t* const outer = packet.data + job.l2_length;
+  const std::uint8_t outer_class =
+      *outer >> 4U == 4 ? wire::traffic_class_as<Family::ipv4>(outer) : wire::traffic_class_as<Family::ipv6>(outer);
   if (payload.next_header == wire::protocol_ipip)
     return finish_tunnel<Family::ipv4>(context, slot, counts, packet, job.l2_length, text, payload.length, end,
                                        outer_class);
@@ -401,7 +393,7 @@ constexpr std::array<TextEnd, 4> text_ends = {{{0xffff, wire::protocol_ipip},
 // A train's packets behind the cipher.
 //
 // 1. The tag. From here on each refusal leaves zeros where the payload was.
-// 2. The number. Most packets come in order.
+// 2. The number. Most packets come in order, and the SA has no limits then (IngressNumbers).
 // 3. The trailer, and the mode's own part, finish_any(). Most packets are IPv4 without options in a tunnel, behind an
 //    Ethernet header without tags, with equal ECN inside and outside, of an SA that carries anything: what is the same
 //    in all of them is known where they are worked on.
@@ -426,18 +418,20 @@ template <Shape shape, bool lone>
           return refuse_and_zero(slot, Verdict::esp_bad_icv, text, packet.data + packet.length);
         }
         // 2.
-        if (!numbers.accept_next(job.number)) {
+        const bool in_order = numbers.accept_next(job.number);
+        if (!in_order) {
           numbers.pause();
           const Verdict verdict = accept_number<shape>(context, slot, job.number);
           numbers.resume(context.at_rest());
           if (verdict != Verdict::pending) return refuse_and_zero(slot, verdict, text, packet.data + packet.length);
         }
         // 3.
-        if (nearly_always(carries_anything && job.l2_length == wire::ethernet_size)) {
+        if (nearly_always(in_order && carries_anything && job.l2_length == wire::ethernet_size)) {
           const std::uint32_t length = common_inner_length(text, text_length, Of<shape>::inner_checksum(context));
-          const bool equal_ecn = ((text[wire::ipv4_tos] ^ outer_class_of(work.scratch)) & wire::ecn_mask) == 0;
-          if (nearly_always(length != 0 && equal_ecn)) {
-            counts.add(length);
+          // The outer header is one without options too, then.
+          const std::uint32_t differ = wire::load16(packet.data + wire::ethernet_size) ^ wire::load16(text);
+          if (nearly_always(length != 0 && (differ & (0xff00U | wire::ecn_mask)) == 0)) {
+            counts.add_unlimited(length);
             uncover(packet, wire::ethernet_size, text, length, Family::ipv4);
             return Verdict::ok;
           }

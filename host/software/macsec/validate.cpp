@@ -204,8 +204,8 @@ struct Octets {
 //
 // 1. Octets count as soon as they went through the cipher, valid or not (10.6.3).
 // 2. A wrong ICV.
-// 3. The number. Most frames come in order.
-// 4. Count it as accepted, take off SecTAG, ICV and padding.
+// 3. The number, and count the frame as accepted. Most come in order, and the SA has no limits then (IngressNumbers).
+// 4. Take off SecTAG, ICV and padding.
 template <Shape shape, bool lone>
 [[gnu::noinline]] void finish_frames(const Train& train, BurstStage& stage) noexcept {
   const Context& context = context_of(train);
@@ -225,14 +225,16 @@ template <Shape shape, bool lone>
         // 2.
         if (!nearly_always(op.good)) return finish_invalid(context, slot, packet, work);
         // 3.
-        if (!numbers.accept_next(job.number)) {
+        if (numbers.accept_next(job.number)) {
+          counts.add_unlimited(work.length);
+        } else {
           numbers.pause();
           const Verdict verdict = accept_number(context, slot, job.number);
           numbers.resume(next_is_high_enough());
           if (verdict != Verdict::pending) return refuse(context, packet, work, verdict);
+          counts.add(work.length);
         }
         // 4.
-        counts.add(work.length);
         wire::strip_sectag(packet, offset, tag_size_of(work), work.length);
         return Verdict::ok;
       });
