@@ -165,16 +165,23 @@ template <typename Write>
 // replay window sees packets as they came. The result is the job's verdict in this stage. The nonce, which holds a
 // salt, goes first.
 template <bool lone, typename Finish>
-[[gnu::always_inline]] inline void finish_jobs(const Train& train, const BurstStage& of_burst, Finish finish) noexcept {
+[[gnu::always_inline]] inline void finish_jobs(const Train& train, BurstStage& of_burst, Finish finish) noexcept {
+  const auto finish_one = [&finish](BurstStage & stage, const Work& work, AeadOp& op) __attribute__((always_inline)) {
+    Job& job = *work.job;
+    const Verdict verdict = finish(job, work, op);
+    op.cleanse_nonce();
+    stage.end(job, verdict);
+  };
+  if constexpr (lone) return finish_one(of_burst, *train.first, *train.first_op);
   BurstStage stage = of_burst;  // a copy is nobody's: no store into a job changes it
   AeadOp* op = train.first_op;
-  const Work* const end = lone ? train.first + 1 : train.end;
-  for (const Work* work = train.first; work != end; ++work, ++op) {
-    Job& job = *work->job;
-    const Verdict verdict = finish(job, *work, *op);
-    op->cleanse_nonce();
-    stage.end(job, verdict);
-  }
+  const Work* const end = train.end;
+  for (const Work* work = train.first; work != end; ++work, ++op) finish_one(stage, *work, *op);
+}
+// The finish of egress: a sealed packet is complete.
+[[gnu::always_inline]] inline void finish_sealed(const Train& train, BurstStage& stage) noexcept {
+  const auto complete = [](Job&, const Work&, const AeadOp&) { return Verdict::ok; };
+  one_goes_on(train) ? finish_jobs<true>(train, stage, complete) : finish_jobs<false>(train, stage, complete);
 }
 
 }  // namespace linecrypt::software

@@ -368,8 +368,7 @@ void prepare_encapsulate(Train& train, BurstStage& stage) noexcept {
 }
 
 void finish_encapsulate(const Train& train, BurstStage& stage) noexcept {
-  if (!context_of<Context>(train).udp)
-    return finish_jobs<false>(train, stage, [](Job&, const Work&, const AeadOp&) { return Verdict::ok; });
+  if (!context_of<Context>(train).udp) return finish_sealed(train, stage);
   finish_jobs<false>(train, stage, [](Job& job, const Work& work, const AeadOp&) {
     if (work.scratch != 0) finish_udp_checksum(job, work);
     return Verdict::ok;

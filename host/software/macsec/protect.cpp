@@ -87,7 +87,7 @@ void prepare_protect(Train& train, BurstStage& stage) noexcept {
 }
 
 void finish_protect(const Train& train, BurstStage& stage) noexcept {
-  finish_jobs<false>(train, stage, [](Job&, const Work&, const AeadOp&) { return Verdict::ok; });
+  finish_sealed(train, stage);
 }
 
 }  // namespace linecrypt::software::macsec
