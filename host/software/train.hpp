@@ -162,8 +162,8 @@ template <typename Write>
   return train.end == train.first + 1;
 }
 // Calls `finish(job, work, op)` for each job that was prepared, or for the one that was, in that order, so that the
-// replay window sees packets as they came. The result is the job's verdict in this stage. The nonce, which holds a
-// salt, goes first.
+// replay window sees packets as they came. The result is the job's verdict in this stage. The nonce holds a salt, and
+// nothing of it stays.
 template <bool lone, typename Finish>
 [[gnu::always_inline]] inline void finish_jobs(const Train& train, BurstStage& of_burst, Finish finish) noexcept {
   const auto finish_one = [&finish](BurstStage & stage, const Work& work, AeadOp& op) __attribute__((always_inline)) {

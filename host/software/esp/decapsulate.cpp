@@ -270,7 +270,8 @@ template <Shape shape, Family family>
 }
 
 // All that prepare() asks of a common packet of a plain SA, which nearly all of them have. False: prepare() says why.
-[[gnu::always_inline]] inline bool is_in_order(const Context& context, const Packet& packet, const Job& job) noexcept {
+[[gnu::always_inline]] inline bool passes_at_once(const Context& context, const Packet& packet,
+                                                  const Job& job) noexcept {
   constexpr std::uint32_t shortest = wire::ipv4_size + esp_shortest;
   if (job.l2_length != wire::ethernet_size || packet.length < wire::ethernet_size + shortest) return false;
   const std::uint8_t* const ip = packet.data + wire::ethernet_size;
@@ -309,7 +310,7 @@ template <Shape shape, bool lone>
       train, stage, [&](Job & job, Work & work, AeadOp & op) __attribute__((always_inline)) {
         const Packet& packet = *job.destination;
         if (Of<shape>::plain) {
-          if (nearly_always(is_in_order(context, packet, job))) {
+          if (nearly_always(passes_at_once(context, packet, job))) {
             std::uint8_t* const ip = packet.data + wire::ethernet_size;
             return prepare_text<shape>(context, slot, numbering, job, ip + wire::ipv4_size,
                                        wire::load16(ip + wire::ipv4_total_length) - wire::ipv4_size, work, op);
