@@ -102,7 +102,9 @@ Result<void> PathSide::install() {
   const std::uint64_t before = resident_bytes();
   for (std::uint32_t i = 0; i < settings_.sas; ++i) {
     if (i == sample) {
-      const std::uint64_t needed = (resident_bytes() - before) / sample * (settings_.sas - sample);
+      // Of a row before, memory may have been given back meanwhile.
+      const std::uint64_t now = std::max(resident_bytes(), before);
+      const std::uint64_t needed = (now - before) / sample * (settings_.sas - sample);
       const std::uint64_t there = available_bytes();
       if (needed > there / 10 * 9)
         return Error{fmt::format("{} SAs: about {} MiB more are needed, {} MiB are available", settings_.sas,
