@@ -90,63 +90,52 @@ struct Train {
   return std::bit_cast<std::uint64_t>(a.sa) == std::bit_cast<std::uint64_t>(b.sa) && a.operation == b.operation;
 }
 
-// Takes the train's jobs out of `stage`, up to the first that wants something else, and calls `prepare(job, work, op)`
-// for each. pending: it goes on and has `work` and `op`. Else the job's verdict. The first job is the train's.
-template <typename Prepare>
-[[gnu::always_inline]] inline void prepare_each(Train& train, BurstStage& stage, Prepare prepare) noexcept {
-  Ops& ops = *train.ops;
-  const std::uint8_t place = stage.place;
-  const Stage asked = train.asked;
-  Job* const* next = stage.next;
-  Job* const* const behind = stage.behind;
-  AeadOp* op = train.first_op = ops.next_op;
-  Work* work = train.first = ops.next_work;
-  do {
-    Job& job = **next;
-    job.number = 0;
-    const Verdict verdict = prepare(job, *work, *op);
-    if (nearly_always(verdict == Verdict::pending)) {
-      work->job = &job;
-      ++work;
-      ++op;
-    } else {
-      stage.end(job, verdict);
-    }
-  } while (++next != behind && same((*next)->stages[place], asked));
-  stage.next = next;
-  ops.next_op = train.first_op + (work - train.first);  // not `op`: a prepare that needs none has a register more
-  ops.next_work = train.end = work;
-}
 // The train is of one job.
 [[nodiscard, gnu::always_inline]] inline bool is_lone(const Train& train, const BurstStage& stage) noexcept {
   return stage.next + 1 == stage.behind || !same(stage.next[1]->stages[stage.place], train.asked);
 }
-// prepare_each() for such a one: a burst of many SAs has little else, and what is begun and ended for a train is then
-// begun and ended for each packet.
-template <typename Prepare>
-[[gnu::always_inline]] inline void prepare_lone(Train& train, BurstStage& stage, Prepare prepare) noexcept {
-  Ops& ops = *train.ops;
-  Job& job = **stage.next++;
-  Work& work = *ops.next_work;
-  train.first_op = ops.next_op;
-  train.first = &work;
-  job.number = 0;
-  work.job = &job;
-  const Verdict verdict = prepare(job, work, *ops.next_op);
-  if (nearly_always(verdict == Verdict::pending)) {
-    ++ops.next_op;
-    ++ops.next_work;
-  } else {
-    stage.end(job, verdict);
-  }
-  train.end = ops.next_work;
-}
+// Takes the train's jobs out of `stage`, up to the first that wants something else, and calls `prepare(job, work, op)`
+// for each. pending: it goes on and has `work` and `op`. Else the job's verdict. The first job is the train's. `lone`:
+// it is the only one. A burst of many SAs has little else, and what is begun and ended for a train is then begun and
+// ended for each packet.
 template <bool lone, typename Prepare>
 [[gnu::always_inline]] inline void prepare_jobs(Train& train, BurstStage& stage, Prepare prepare) noexcept {
-  if constexpr (lone)
-    prepare_lone(train, stage, prepare);
-  else
-    prepare_each(train, stage, prepare);
+  // True: the job goes on.
+  const auto prepare_one = [&](Job & job, Work & work, AeadOp & op) __attribute__((always_inline)) {
+    job.number = 0;
+    const Verdict verdict = prepare(job, work, op);
+    if (nearly_always(verdict == Verdict::pending)) {
+      work.job = &job;
+      return true;
+    }
+    stage.end(job, verdict);
+    return false;
+  };
+  Ops& ops = *train.ops;
+  train.first_op = ops.next_op;
+  train.first = ops.next_work;
+  if constexpr (lone) {
+    if (prepare_one(**stage.next++, *ops.next_work, *ops.next_op)) {
+      ++ops.next_op;
+      ++ops.next_work;
+    }
+    train.end = ops.next_work;
+    return;
+  }
+  const std::uint8_t place = stage.place;
+  const Stage asked = train.asked;
+  Job* const* next = stage.next;
+  Job* const* const behind = stage.behind;
+  AeadOp* op = train.first_op;
+  Work* work = train.first;
+  do {
+    if (!prepare_one(**next, *work, *op)) continue;
+    ++work;
+    ++op;
+  } while (++next != behind && same((*next)->stages[place], asked));
+  stage.next = next;
+  ops.next_op = train.first_op + (work - train.first);  // not `op`: a prepare that needs none has a register more
+  ops.next_work = train.end = work;
 }
 // Calls `write(job, work, op)` for each job that went on: a second step of prepare, where `op` was not filled in the
 // first.

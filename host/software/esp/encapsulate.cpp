@@ -288,7 +288,7 @@ template <Shape shape>
 [[gnu::noinline]] void take_in_tunnels(Train& train, BurstStage& stage) noexcept {
   const Context& context = context_of<Context>(train);
   EgressTrain numbers(*train.slot, last_number<shape>(context), stage.events);
-  prepare_each(
+  prepare_jobs<false>(
       train, stage, [&](Job & job, Work & work, AeadOp&) __attribute__((always_inline)) {
         if (nearly_always(is_common(*job.destination, job)))
           return take_in<shape, Family::ipv4>(context, numbers, job, wire::ethernet_size, work);
@@ -315,7 +315,7 @@ template <Shape shape>
 template <Shape shape>
 [[gnu::noinline]] void prepare_lone_tunnel(Train& train, BurstStage& stage) noexcept {
   Context& context = context_of<Context>(train);
-  prepare_lone(
+  prepare_jobs<true>(
       train, stage, [&](Job & job, Work & work, AeadOp & op) __attribute__((always_inline)) {
         if (!nearly_always(is_common(*job.destination, job))) {
           const Verdict verdict = take_in_any<shape>(train, stage.events, job, work);
@@ -340,7 +340,7 @@ void prepare_tunnels(Train& train, BurstStage& stage) noexcept {
 [[gnu::noinline]] void prepare_transports(Train& train, BurstStage& stage) noexcept {
   Context& context = context_of<Context>(train);
   EgressTrain numbers(*train.slot, last_number<Shape::any>(context), stage.events);
-  prepare_each(train, stage, [&](Job& job, Work& work, AeadOp& op) {
+  prepare_jobs<false>(train, stage, [&](Job& job, Work& work, AeadOp& op) {
     if (!l2_header_fits(*job.destination, job.l2_length)) return Verdict::malformed_ethernet;
     return prepare_transport(context, numbers, job, work, op);
   });

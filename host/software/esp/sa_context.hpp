@@ -17,6 +17,7 @@
 #include "linecrypt/wire/esp.hpp"
 #include "linecrypt/wire/ethernet.hpp"
 #include "linecrypt/wire/ip_packet.hpp"
+#include "linecrypt/wire/wide_store.hpp"
 
 namespace linecrypt::software::esp {
 

@@ -13,6 +13,7 @@
 #include "linecrypt/macsec.hpp"
 #include "linecrypt/sa_slot.hpp"
 #include "linecrypt/wire/sectag.hpp"
+#include "linecrypt/wire/wide_store.hpp"
 
 namespace linecrypt::software::macsec {
 

@@ -98,7 +98,7 @@ struct Arrival {
     // 3.
     if (context.validate == ValidateFrames::disabled && !tag.changed()) {
       slot.counters.unchecked.add();
-      wire::strip_sectag(packet, offset, tag.size, tag.data_length);
+      wire::strip_sectag(packet, offset, tag);
       return Verdict::unchecked;
     }
     // 4.
@@ -175,7 +175,7 @@ struct Octets {
     return refuse(context, packet, work, Verdict::macsec_not_valid);
   }
   slot.counters.invalid.add();
-  wire::strip_sectag(packet, context.clear_tags.sectag_offset(), tag.size, tag.data_length);
+  wire::strip_sectag(packet, context.clear_tags.sectag_offset(), tag);
   return Verdict::unchecked;
 }
 
